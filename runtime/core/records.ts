@@ -1,0 +1,292 @@
+/**
+ * What nodes store in CORE besides envelopes, with the format version of each.
+ *
+ * 1. Every record is JSON in UTF-8 with a `format`; this version writes format 1 and refuses others by name.
+ * 2. A format only changes in two releases: first read both, then write the new one.
+ */
+import type { Envelope } from "./envelope.ts";
+import { CorruptRecordError } from "./errors.ts";
+import type { StreamName } from "./subjects.ts";
+
+/** The format of all records that this version writes. */
+export const recordFormat = 1;
+
+/** Last sequences of the two streams that were applied to an actor. */
+export interface Cursor {
+  readonly ingress: number;
+  readonly core: number;
+}
+
+/** What became of one message. */
+export type Outcome =
+  /** It made the actor. */
+  | "created"
+  /** A transition was taken. */
+  | "applied"
+  /** The machine has no transition for it in this state; nothing changed. */
+  | "ignored"
+  /** It was moved to the dead letters; nothing changed. */
+  | "dead"
+  /** A message with the same key was applied before; nothing changed. */
+  | "duplicate";
+
+/** One handled message, as kept in the state record that its commit wrote. */
+export interface HandledMessage {
+  /** The actor's revision that it made. */
+  readonly revision: number;
+  readonly message: string;
+  /** Event type, or `create`; empty when the message could not be read. */
+  readonly event: string;
+  readonly outcome: Outcome;
+  /** State value before; absent when there was none. */
+  readonly from?: unknown;
+  /** State value after; absent when there is none. */
+  readonly to?: unknown;
+  /** When it was decided, milliseconds since 1970. */
+  readonly at: number;
+  /** The actor that sent it, `type/id`, or the sender's name for messages of clients. */
+  readonly by?: string;
+  /** What the machine answered with `reply`, encoded for storage. */
+  readonly reply?: unknown;
+  /** For `dead`: the letter. */
+  readonly letter?: string;
+  readonly reason?: DeadReason;
+}
+
+/** The machine that wrote a snapshot. */
+export interface MachineIdentity {
+  readonly id: string;
+  readonly version?: string;
+  readonly fingerprint: string;
+}
+
+/** A machine's state in a form that survives JSON. */
+export interface StoredSnapshot {
+  readonly value: unknown;
+  readonly context: unknown;
+  readonly history?: Readonly<Record<string, readonly string[]>>;
+  readonly output?: unknown;
+  readonly error?: unknown;
+  readonly tags?: readonly string[];
+}
+
+/** `new`: messages were handled (dead-lettered), but the actor was not created yet. */
+export type ActorStatus = "new" | "active" | "done" | "error";
+
+/** The state of one actor: fence, cursor and snapshot in one record. */
+export interface StateRecord {
+  readonly format: number;
+  /** How many messages have been handled, this one included. */
+  readonly revision: number;
+  readonly status: ActorStatus;
+  readonly cursor: Cursor;
+  readonly machine?: MachineIdentity;
+  readonly snapshot?: StoredSnapshot;
+  /** The messages handled by this commit, oldest first; of a long run the newest 64 and those that were asked for an answer. */
+  readonly handled: readonly HandledMessage[];
+  /** Unique for the commit. */
+  readonly commit: string;
+  /** Sequence of the actor's state record before this one; 0: there was none. */
+  readonly previous: number;
+  /** How many records of this actor follow in the same commit. */
+  readonly outbox: number;
+}
+
+/** Why a message became a dead letter. */
+export type DeadReason =
+  /** The bytes are not a message: truncated, wrong format version, fields missing, subject not readable. */
+  | "malformed"
+  /** The schema refused the payload, or the event type is not one the actor declares. */
+  | "schema"
+  /** The event name is reserved for the runtime. */
+  | "reserved"
+  /** No definition for the actor's type on the node. */
+  | "unknown-type"
+  /** The actor takes a `create` first. */
+  | "not-created"
+  /** All attempts failed. */
+  | "attempts"
+  /** A `TerminalError` was thrown, or the policy says not to retry the error. */
+  | "terminal"
+  /** State or emissions are larger than the log accepts. */
+  | "too-large"
+  /** The stored state does not fit the machine. */
+  | "state";
+
+/** An error in a form that survives JSON. */
+export interface StoredError {
+  readonly name: string;
+  readonly message: string;
+  readonly code?: string;
+  readonly stack?: string;
+  readonly cause?: StoredError;
+}
+
+/** One failed attempt. */
+export interface FailedAttempt {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly node: string;
+  readonly error: StoredError;
+}
+
+/** A dead letter: a message that could not be applied, with everything needed to understand and redrive it. */
+export interface LetterRecord {
+  readonly format: number;
+  readonly letter: string;
+  /** `type/id`. */
+  readonly to: string;
+  readonly reason: DeadReason;
+  /** Why, in words. */
+  readonly explanation: string;
+  /** Every attempt, oldest first; those of earlier lives of the letter included, at most the newest 50. */
+  readonly attempts: readonly FailedAttempt[];
+  /** How many attempts there were in all. */
+  readonly attemptCount: number;
+  /** The message as it came, when it could be read and is small. */
+  readonly envelope?: Envelope;
+  /** The bytes as they came, base64, when they could not be read and are few. */
+  readonly raw?: string;
+  /** True when the bytes as they came are in a record of their own, since they are many. */
+  readonly body?: boolean;
+  readonly source: { readonly stream: StreamName; readonly seq: number; readonly subject: string };
+  /** The actor as it was when the message died. */
+  readonly state?: { readonly revision: number; readonly value?: unknown };
+  /** When it died, milliseconds since 1970. */
+  readonly at: number;
+  readonly redrives: number;
+  /** `dead`, or what an operator did with it. */
+  readonly status: "dead" | "redriven" | "dropped";
+  /** What the operator who dropped it had to say. */
+  readonly note?: string;
+}
+
+/** Low-water mark of a partition: everything up to these sequences is handled. */
+export interface CheckpointRecord {
+  readonly format: number;
+  readonly cursor: Cursor;
+  /** Time marks, oldest first: at `at` (milliseconds since 1970) the last CORE sequence was `core`. They tell what is old enough to purge. */
+  readonly marks: ReadonlyArray<{ readonly at: number; readonly core: number }>;
+}
+
+/** Who owns a partition. */
+export interface LeaseRecord {
+  readonly format: number;
+  /** Empty: given back. */
+  readonly owner: string;
+  readonly epoch: number;
+}
+
+/** A node's sign of life. */
+export interface NodeRecord {
+  readonly format: number;
+  readonly node: string;
+  /** Name and start token: what leases name as the owner. */
+  readonly owner: string;
+  readonly beat: number;
+  readonly status: "up" | "leaving" | "gone";
+  /** Heartbeat interval, milliseconds. */
+  readonly everyMs: number;
+  /** Without a heartbeat for so long the node has lost its leases, milliseconds. */
+  readonly leaseMs: number;
+  readonly types: readonly string[];
+}
+
+/** What a space was created with. */
+export interface SpaceRecord {
+  readonly format: number;
+  readonly partitions: number;
+  readonly hash: "fnv1a-mix32";
+  readonly historyDepth: number;
+  readonly identity: { readonly core: string; readonly ingress: string };
+}
+
+/** An actor type that nodes of the space handle. */
+export interface ActorTypeRecord {
+  readonly format: number;
+  readonly type: string;
+  readonly machine: MachineIdentity;
+  /** Event types that the schemas declare; absent when there are no schemas. */
+  readonly events?: readonly string[];
+  /** True when actors of the type need a `create` first. */
+  readonly needsCreate: boolean;
+}
+
+/** An idempotency key that was applied, and the outcome to repeat. */
+export interface KeyRecord {
+  readonly format: number;
+  readonly message: string;
+  readonly source: { readonly stream: StreamName; readonly seq: number };
+  readonly answer: Answer;
+}
+
+/** The answer to an `ask`, as published to its reply subject and kept under its key. */
+export interface Answer {
+  readonly message: string;
+  readonly outcome: Outcome;
+  readonly revision: number;
+  readonly status: ActorStatus;
+  /** Committed state after the message. */
+  readonly snapshot?: StoredSnapshot;
+  readonly reply?: unknown;
+  readonly letter?: string;
+  readonly reason?: DeadReason;
+  readonly explanation?: string;
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** Encodes a record for the log. */
+export function encodeRecord(record: { readonly format: number }): Uint8Array {
+  return Buffer.from(JSON.stringify(record));
+}
+
+/**
+ * Decodes a record that a node wrote.
+ *
+ * Errors: `CorruptRecordError` when it is not JSON or has a format that this version does not read; `what` names it in the message.
+ */
+export function decodeRecord<R extends { readonly format: number }>(what: string, data: Uint8Array): R {
+  let value: unknown;
+  try {
+    value = JSON.parse(decoder.decode(data));
+  } catch (cause) {
+    throw new CorruptRecordError(`Cannot read ${what}: ${data.length} bytes that are not JSON in UTF-8.`, { cause });
+  }
+  const format = typeof value === "object" && value !== null ? (value as { format?: unknown }).format : undefined;
+  if (format !== recordFormat) {
+    throw new CorruptRecordError(
+      `Cannot read ${what}: it has format ${JSON.stringify(format)}, this version reads format ${recordFormat}.`,
+      { details: { format } },
+    );
+  }
+  return value as R;
+}
+
+/** Turns anything thrown into a form that survives JSON; texts are cut at 4 KB. */
+export function toStoredError(thrown: unknown, depth = 0): StoredError {
+  if (!(thrown instanceof Error)) {
+    const message = typeof thrown === "string" ? thrown : safeJson(thrown);
+    return { name: "NonError", message: cut(message) };
+  }
+  const code = (thrown as { code?: unknown }).code;
+  return {
+    name: cut(String(thrown.name)),
+    message: cut(String(thrown.message)),
+    ...(typeof code === "string" || typeof code === "number" ? { code: String(code).slice(0, 200) } : {}),
+    ...(thrown.stack === undefined || depth > 0 ? {} : { stack: cut(String(thrown.stack)) }),
+    ...(thrown.cause === undefined || depth >= 3 ? {} : { cause: toStoredError(thrown.cause, depth + 1) }),
+  };
+}
+
+function cut(text: string): string {
+  return text.length > 4096 ? `${text.slice(0, 4095)}…` : text;
+}
+
+function safeJson(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
+}

@@ -1,0 +1,237 @@
+/**
+ * The subjects of a space: the only place where they are put together or taken apart.
+ *
+ * INGRESS  `sw.<space>.in.<sender>.<partition>.<type>.<id>.<message>`     one subject for every message
+ * CORE     `sw.<space>.core.<partition>.state.<type>.<id>`                the actor's state: history depth, fence
+ *          `sw.<space>.core.<partition>.mail.<type>.<id>.<message>`       actor to actor, and redriven letters
+ *          `sw.<space>.core.<partition>.key.<type>.<id>.<key>`            an idempotency key that was applied
+ *          `sw.<space>.core.<partition>.dead.<type>.<id>.<letter>`        dead letters
+ *          `sw.<space>.core.<partition>.body.<type>.<id>.<letter>`        the bytes of a large dead message
+ *          `sw.<space>.core.<partition>.topic.<topic>.<message>`          published events
+ *          `sw.<space>.core.<partition>.checkpoint` and `.lease`          low-water mark and owner
+ *          `sw.<space>.core.space.config`, `.space.type.<type>`, `.space.node.<node>`
+ * no stream `sw.<space>.reply.<client>.<ask>`                             answers to `ask`
+ */
+import type { Address } from "./address.ts";
+import { fromToken, toToken } from "./names.ts";
+
+/** Which of the two streams of a space. */
+export type StreamName = "ingress" | "core";
+
+/** The subjects of one space. */
+export class Subjects {
+  readonly root: string;
+  readonly #core: string;
+  readonly #ingress: string;
+
+  constructor(space: string) {
+    this.root = `sw.${space}`;
+    this.#core = `${this.root}.core`;
+    this.#ingress = `${this.root}.in`;
+  }
+
+  /** Everything a stream holds. */
+  all(stream: StreamName): string {
+    return stream === "core" ? `${this.#core}.>` : `${this.#ingress}.>`;
+  }
+
+  ingress(sender: string, partition: number, to: Address, message: string): string {
+    return `${this.#ingress}.${toToken(sender, "a sender name")}.${partition}.${to.type}.${toToken(to.id)}.${toToken(message, "a message id")}`;
+  }
+  ingressOfPartition(partition: number): string {
+    return `${this.#ingress}.*.${partition}.>`;
+  }
+  ingressOfActor(partition: number, to: Address): string {
+    return `${this.#ingress}.*.${partition}.${to.type}.${toToken(to.id)}.>`;
+  }
+
+  state(partition: number, of: Address): string {
+    return `${this.#core}.${partition}.state.${of.type}.${toToken(of.id)}`;
+  }
+  states(type?: string): string {
+    return `${this.#core}.*.state.${type ?? "*"}.>`;
+  }
+
+  mail(partition: number, to: Address, message: string): string {
+    return `${this.#core}.${partition}.mail.${to.type}.${toToken(to.id)}.${toToken(message, "a message id")}`;
+  }
+  mails(): string {
+    return `${this.#core}.*.mail.>`;
+  }
+  mailOfPartition(partition: number): string {
+    return `${this.#core}.${partition}.mail.>`;
+  }
+  mailOfActor(partition: number, to: Address): string {
+    return `${this.#core}.${partition}.mail.${to.type}.${toToken(to.id)}.>`;
+  }
+
+  key(partition: number, of: Address, key: string): string {
+    return `${this.#core}.${partition}.key.${of.type}.${toToken(of.id)}.${toToken(key, "an idempotency key")}`;
+  }
+  keysOfPartition(partition: number): string {
+    return `${this.#core}.${partition}.key.>`;
+  }
+
+  dead(partition: number, of: Address, letter: string): string {
+    return `${this.#core}.${partition}.dead.${of.type}.${toToken(of.id)}.${toToken(letter, "a letter id")}`;
+  }
+  /** The bytes of a large dead message, beside its letter. */
+  body(partition: number, of: Address, letter: string): string {
+    return `${this.#core}.${partition}.body.${of.type}.${toToken(of.id)}.${toToken(letter, "a letter id")}`;
+  }
+  /** One letter, wherever it is. */
+  deadLetter(letter: string): string {
+    return `${this.#core}.*.dead.*.*.${toToken(letter, "a letter id")}`;
+  }
+  deadLetters(of?: { readonly type?: string; readonly id?: string }): string {
+    if (of?.type === undefined) return `${this.#core}.*.dead.>`;
+    return of.id === undefined
+      ? `${this.#core}.*.dead.${of.type}.>`
+      : `${this.#core}.*.dead.${of.type}.${toToken(of.id)}.>`;
+  }
+
+  topic(partition: number, topic: string, message: string): string {
+    return `${this.#core}.${partition}.topic.${toToken(topic, "a topic")}.${message}`;
+  }
+  topicEvents(topic: string): string {
+    return `${this.#core}.*.topic.${toToken(topic, "a topic")}.>`;
+  }
+  topicsOfPartition(partition: number): string {
+    return `${this.#core}.${partition}.topic.>`;
+  }
+
+  checkpoint(partition: number): string {
+    return `${this.#core}.${partition}.checkpoint`;
+  }
+  lease(partition: number): string {
+    return `${this.#core}.${partition}.lease`;
+  }
+  leases(): string {
+    return `${this.#core}.*.lease`;
+  }
+  config(): string {
+    return `${this.#core}.space.config`;
+  }
+  actorType(type: string): string {
+    return `${this.#core}.space.type.${type}`;
+  }
+  actorTypes(): string {
+    return `${this.#core}.space.type.>`;
+  }
+  node(node: string): string {
+    return `${this.#core}.space.node.${toToken(node, "a node name")}`;
+  }
+  nodes(): string {
+    return `${this.#core}.space.node.>`;
+  }
+
+  reply(client: string, ask: string): string {
+    return `${this.root}.reply.${client}.${ask}`;
+  }
+  repliesOf(client: string): string {
+    return `${this.root}.reply.${client}.*`;
+  }
+  /** True for a literal subject that answers may go to: a message from outside cannot make a node publish anywhere else. */
+  isReply(subject: unknown): subject is string {
+    return (
+      typeof subject === "string" &&
+      subject.length <= 256 &&
+      subject.startsWith(`${this.root}.reply.`) &&
+      /^[A-Za-z0-9_.-]+$/.test(subject) &&
+      subject.split(".").length === 5 &&
+      !subject.includes("..") &&
+      !subject.endsWith(".")
+    );
+  }
+
+  /** Takes a mailbox subject (of either stream) apart; undefined when it is not one that this product writes. */
+  parseMailbox(stream: StreamName, subject: string): MailboxSubject | undefined {
+    const tokens = subject.split(".");
+    if (stream === "ingress") {
+      // sw space in sender partition type id message
+      if (tokens.length !== 8) return undefined;
+      const sender = fromToken(tokens[3] as string);
+      return sender === undefined ? undefined : mailbox(tokens[4], tokens[5], tokens[6], tokens[7], sender);
+    }
+    // sw space core partition mail type id message
+    if (tokens.length !== 8 || tokens[4] !== "mail") return undefined;
+    return mailbox(tokens[3], tokens[5], tokens[6], tokens[7], undefined);
+  }
+
+  /**
+   * Which actor a mailbox subject (of either stream) is for, as tokens that are neither decoded nor checked: the same for all messages of one actor.
+   * Undefined when the subject has another number of tokens.
+   */
+  laneOf(subject: string): string | undefined {
+    const tokens = subject.split(".");
+    return tokens.length === 8 ? `${tokens[5]}.${tokens[6]}` : undefined;
+  }
+
+  /** The sender token in an INGRESS subject, not decoded. */
+  senderToken(subject: string): string {
+    const from = this.#ingress.length + 1;
+    return subject.slice(from, subject.indexOf(".", from));
+  }
+
+  /** Takes a CORE record's subject of an actor apart: state, key or dead letter. */
+  parseRecord(
+    subject: string,
+  ):
+    | { readonly kind: string; readonly partition: number; readonly address: Address; readonly rest: string }
+    | undefined {
+    const tokens = subject.split(".");
+    const partition = partitionToken(tokens[3]);
+    const id = tokens[6] === undefined ? undefined : fromToken(tokens[6]);
+    if (partition === undefined || id === undefined) return undefined;
+    const rest = tokens[7] === undefined ? "" : fromToken(tokens[7]);
+    if (rest === undefined) return undefined;
+    return { kind: tokens[4] as string, partition, address: { type: tokens[5] as string, id }, rest };
+  }
+
+  /** The partition in a CORE subject, or undefined. */
+  partitionIn(subject: string): number | undefined {
+    return partitionToken(subject.split(".")[3]);
+  }
+
+  /** The last token of a subject, decoded. */
+  lastName(subject: string): string | undefined {
+    return fromToken(subject.slice(subject.lastIndexOf(".") + 1));
+  }
+}
+
+/** What a mailbox subject says. */
+export interface MailboxSubject {
+  readonly partition: number;
+  readonly to: Address;
+  readonly message: string;
+  /** INGRESS only: who sent it, as the server's permissions pinned it. */
+  readonly sender: string | undefined;
+}
+
+const typeToken = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
+
+function mailbox(
+  partitionText: string | undefined,
+  type: string | undefined,
+  idText: string | undefined,
+  messageText: string | undefined,
+  sender: string | undefined,
+): MailboxSubject | undefined {
+  const partition = partitionToken(partitionText);
+  const id = idText === undefined ? undefined : fromToken(idText);
+  const message = messageText === undefined ? undefined : fromToken(messageText);
+  if (
+    partition === undefined ||
+    type === undefined ||
+    !typeToken.test(type) ||
+    id === undefined ||
+    message === undefined
+  ) {
+    return undefined;
+  }
+  return { partition, to: { type, id }, message, sender };
+}
+
+function partitionToken(token: string | undefined): number | undefined {
+  return token !== undefined && /^(0|[1-9][0-9]{0,4})$/.test(token) ? Number(token) : undefined;
+}
