@@ -1,0 +1,57 @@
+/** What all parts of one node share. */
+import type { Subjects } from "../core/subjects.ts";
+import type { Time } from "../core/time.ts";
+import type { Log } from "../log/log.ts";
+import type { RunnableDefinition } from "./definition.ts";
+import type { FaultHook } from "./faults.ts";
+import type { Telemetry } from "./telemetry.ts";
+
+/** Settings of a node, all resolved; durations in milliseconds. */
+export interface NodeSettings {
+  readonly heartbeatMs: number;
+  /** A node that has shown no sign of life for so long has lost its partitions. */
+  readonly leaseMs: number;
+  readonly checkpointMs: number;
+  readonly purgeMs: number;
+  /** Handled messages stay in INGRESS for at least so long: within it a client may try an unknown send again. */
+  readonly ingressGraceMs: number;
+  /** How long idempotency keys are remembered. */
+  readonly keyRetentionMs: number;
+  /** How long published events are kept. */
+  readonly topicRetentionMs: number;
+  /** Deliveries in memory before reading pauses. */
+  readonly maxQueued: number;
+  readonly maxQueuedBytes: number;
+  /** States of idle actors kept in memory, in bytes. */
+  readonly cacheBytes: number;
+  /** Idle actors leave memory after this time. */
+  readonly passivateMs: number;
+  /** A graceful stop that is not finished after this time becomes an abrupt one. */
+  readonly drainMs: number;
+  readonly maxRecordsPerCommit: number;
+  readonly maxBytesPerCommit: number;
+}
+
+/** What all parts of one node share. */
+export interface NodeContext {
+  readonly node: string;
+  /** Node name and a token of this start of it: the owner in leases. */
+  readonly owner: string;
+  readonly spaceName: string;
+  readonly partitions: number;
+  readonly subjects: Subjects;
+  readonly log: Log;
+  readonly time: Time;
+  /** Random numbers in [0, 1). */
+  readonly random: () => number;
+  readonly definitions: ReadonlyMap<string, RunnableDefinition>;
+  readonly settings: NodeSettings;
+  readonly telemetry: Telemetry;
+  readonly fault: FaultHook;
+}
+
+/** Delay before trial number `attempt` (from 1) of something that failed for reasons outside: full jitter, 20 ms doubling up to 1 s. */
+export function backoffMs(attempt: number, random: () => number): number {
+  const ceiling = Math.min(1000, 20 * 2 ** Math.min(attempt - 1, 10));
+  return ceiling / 2 + (random() * ceiling) / 2;
+}

@@ -1,0 +1,21 @@
+/** What the engine needs to know of an actor type; `defineActor` makes it. */
+import type { MachineDriver, MachineEvent } from "../machine/driver.ts";
+import type { CompiledRetryPolicy } from "../supervise/retry-policy.ts";
+
+/** What the door says about an event or an input. */
+export type DoorCheck<T> = T | { readonly reason: "schema" | "reserved"; readonly problems: readonly string[] };
+
+/** An actor type that the engine can run. */
+export interface RunnableDefinition {
+  readonly type: string;
+  readonly driver: MachineDriver;
+  readonly retry: CompiledRetryPolicy;
+  /** Event types that the schemas declare; undefined when there are no schemas. */
+  readonly eventTypes: readonly string[] | undefined;
+  /** True when an actor takes a `create` before any event. */
+  readonly needsCreate: boolean;
+  checkEvent(event: MachineEvent): DoorCheck<{ readonly event: MachineEvent }>;
+  checkInput(input: unknown): DoorCheck<{ readonly input: unknown }>;
+  /** The input of an actor that comes into being with its first event. */
+  inputFor(id: string): unknown;
+}

@@ -1,0 +1,40 @@
+/** A message on its way through a lane. */
+import type { Address } from "../core/address.ts";
+import type { DeadReason, FailedAttempt, KeyRecord, LetterRecord } from "../core/records.ts";
+import type { StreamName } from "../core/subjects.ts";
+import type { RetryState } from "../supervise/retry-delays.ts";
+
+/** A stored message that a partition has read, with what has been tried so far. */
+export interface Delivery {
+  readonly stream: StreamName;
+  readonly seq: number;
+  readonly subject: string;
+  readonly to: Address;
+  /** Who sent it by its subject; undefined in CORE, where the envelope says it. */
+  readonly sender: string | undefined;
+  readonly data: Uint8Array;
+  /** Set when the subject itself is not one that can be delivered: why. */
+  readonly unaddressable: string | undefined;
+  /** Failed attempts so far, oldest first. */
+  attempts: readonly FailedAttempt[];
+  /** The retry policy's own state between attempts. */
+  retryState: RetryState | undefined;
+  /** Elapsed time of the first attempt. */
+  firstTriedMs: number;
+  /** Not tried again before this elapsed time. */
+  notBeforeMs: number;
+  /** Set when the log showed that its key was applied before. */
+  duplicateOf: KeyRecord | undefined;
+  /** True when the log was asked for its key since the actor was loaded, and had none. */
+  isKeyNew: boolean;
+  /** Set when the message is to die as soon as its earlier letter is read. */
+  verdict: { readonly reason: DeadReason; readonly explanation: string; earlier: LetterRecord | undefined } | undefined;
+}
+
+/** The actor type that stands for messages without a usable address, one actor per partition; no definition can have this name. */
+export const unaddressedType = "_";
+
+/** How many bytes a delivery counts for in the node's budget. */
+export function deliveryBytes(delivery: Delivery): number {
+  return delivery.data.length + 256;
+}

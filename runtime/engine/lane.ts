@@ -1,0 +1,178 @@
+/**
+ * A lane: the serial queue of one actor, and what is known of its state.
+ *
+ * 1. Deliveries are decided in the order in which they were read; a delivery that must wait holds back those behind it (I4).
+ * 2. `head` may be ahead of the log; when a commit fails, everything decided on top of it is thrown away and decided again.
+ * 3. A lane has at most one commit in flight.
+ */
+import type { Address } from "../core/address.ts";
+import type { Cursor, StateRecord } from "../core/records.ts";
+import type { StreamName } from "../core/subjects.ts";
+import type { MachineState } from "../machine/driver.ts";
+import { absentHead, type Decision, type Head } from "./decide.ts";
+import type { RunnableDefinition } from "./definition.ts";
+import type { Delivery } from "./delivery.ts";
+
+/** Where a lane stands. `cold`: state not loaded. `waiting`: its first delivery waits for a retry. `parked`: its stored state cannot be used. */
+export type LanePhase = "cold" | "loading" | "ready" | "waiting" | "parked" | "closed";
+
+/** What a partition keeps per actor while it is in memory. */
+export class Lane {
+  /** What the partition knows the lane by. */
+  readonly name: string;
+  readonly address: Address;
+  readonly partition: number;
+  /** Subject of the state record: the fence. */
+  readonly subject: string;
+  readonly definition: RunnableDefinition | undefined;
+
+  phase: LanePhase = "cold";
+  /** Sequence of the committed state record; 0: none. */
+  seq = 0;
+  head: Head = absentHead;
+  /** What the log is known to hold of the actor. */
+  committed: Cursor = absentHead.cursor;
+  queue: Delivery[] = [];
+  /** Decided and not yet handed to the log. */
+  decided: Decision[] = [];
+  /** Handed to the log and not settled. */
+  inFlight: Decision[] = [];
+  /** Answers of uncommitted messages by idempotency key. */
+  readonly pendingKeys = new Map<string, string>();
+  /** Sequences per stream that were read and not kept, because the lane holds enough: read again later, in order. */
+  readonly overflow: Record<StreamName, number[]> = { ingress: [], core: [] };
+  refilling = false;
+  cancelTimer: (() => void) | undefined;
+  /** True while the lane stands in the committer's list. */
+  isDirty = false;
+  /** True while the lane stands in the dispatcher's list. */
+  isReady = false;
+
+  constructor(
+    name: string,
+    address: Address,
+    partition: number,
+    subject: string,
+    definition: RunnableDefinition | undefined,
+  ) {
+    this.name = name;
+    this.address = address;
+    this.partition = partition;
+    this.subject = subject;
+    this.definition = definition;
+  }
+
+  /** Nothing to do and nothing under way: the lane may be forgotten. */
+  get isIdle(): boolean {
+    return (
+      this.queue.length === 0 &&
+      this.decided.length === 0 &&
+      this.inFlight.length === 0 &&
+      this.overflow.ingress.length === 0 &&
+      this.overflow.core.length === 0 &&
+      !this.refilling &&
+      (this.phase === "ready" || this.phase === "cold")
+    );
+  }
+
+  /** Roughly what the lane costs while it is idle. */
+  get cachedBytes(): number {
+    return 1024 + (this.head.snapshotJson?.length ?? 0) * 4;
+  }
+
+  /** The partition was lost while something was under way. */
+  get isClosed(): boolean {
+    return this.phase === "closed";
+  }
+
+  /** Takes over the loaded state; throws `CorruptRecordError` when it does not fit the machine. */
+  load(seq: number, record: StateRecord | undefined): void {
+    this.head = record === undefined ? absentHead : headOf(record, this.definition);
+    this.committed = this.head.cursor;
+    this.seq = seq;
+    this.phase = "ready";
+  }
+
+  /** Restores the machine state from its encoded form: what a failing step may have changed in memory is gone. */
+  refreshHead(): void {
+    if (this.head.snapshotJson === undefined || this.definition === undefined) return;
+    this.head = { ...this.head, state: restore(this.head.snapshotJson, this.head.status, this.definition) };
+  }
+
+  /** Adds a decision on top of the head. */
+  push(decision: Decision): void {
+    this.head = decision.head;
+    this.decided.push(decision);
+    // What died was not applied: the next one with its key is tried.
+    const isApplied = decision.outcome !== "duplicate" && decision.outcome !== "dead";
+    if (isApplied && decision.key !== undefined && decision.answerJson !== undefined) {
+      this.pendingKeys.set(decision.key, decision.answerJson);
+    }
+  }
+
+  /** The commit in flight is in the log; returns what it held. */
+  confirm(seq: number): Decision[] {
+    const confirmed = this.inFlight;
+    this.inFlight = [];
+    this.seq = seq;
+    this.committed = (confirmed[confirmed.length - 1] as Decision).head.cursor;
+    for (const { key } of confirmed) if (key !== undefined) this.pendingKeys.delete(key);
+    return confirmed;
+  }
+
+  /** The commit in flight was not made and the fence still stands: its decisions wait for the next one. */
+  putBack(): void {
+    this.decided = this.inFlight.concat(this.decided);
+    this.inFlight = [];
+  }
+
+  /** Throws away all that is not committed; the deliveries stand in the queue again and the state must be loaded. */
+  invalidate(): void {
+    const undone = [...this.inFlight, ...this.decided].map((decision) => decision.delivery);
+    this.queue = undone.concat(this.queue);
+    for (const delivery of this.queue) delivery.isKeyNew = false;
+    this.inFlight = [];
+    this.decided = [];
+    this.pendingKeys.clear();
+    this.cancelTimer?.();
+    this.cancelTimer = undefined;
+    this.head = absentHead;
+    this.committed = absentHead.cursor;
+    this.seq = 0;
+    if (this.phase !== "closed") this.phase = "cold";
+  }
+
+  /** Lets go of everything; what is in flight is settled by whoever looks at the log next. */
+  close(): void {
+    this.phase = "closed";
+    this.cancelTimer?.();
+    this.cancelTimer = undefined;
+    this.queue = [];
+    this.decided = [];
+  }
+}
+
+function headOf(record: StateRecord, definition: RunnableDefinition | undefined): Head {
+  const snapshotJson = record.snapshot === undefined ? undefined : JSON.stringify(record.snapshot);
+  return {
+    revision: record.revision,
+    status: record.status,
+    cursor: record.cursor,
+    state:
+      snapshotJson === undefined || definition === undefined
+        ? undefined
+        : restore(snapshotJson, record.status, definition),
+    value: record.snapshot?.value,
+    snapshotJson,
+    machineJson: record.machine === undefined ? undefined : JSON.stringify(record.machine),
+  };
+}
+
+function restore(
+  snapshotJson: string,
+  status: Head["status"],
+  definition: RunnableDefinition,
+): MachineState | undefined {
+  if (status === "new") return undefined;
+  return definition.driver.fromStored(JSON.parse(snapshotJson), status);
+}

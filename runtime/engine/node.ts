@@ -1,0 +1,378 @@
+/** An actor node: puts ownership, partitions, lanes and commits together and keeps the house. */
+
+import { isStatewrightError, SystemStoppedError } from "../core/errors.ts";
+import { type ActorTypeRecord, decodeRecord, encodeRecord, recordFormat, type SpaceRecord } from "../core/records.ts";
+import { Subjects } from "../core/subjects.ts";
+import { sleep, systemTime, type Time } from "../core/time.ts";
+import type { Log } from "../log/log.ts";
+import { backoffMs, type NodeContext, type NodeSettings } from "./context.ts";
+import type { RunnableDefinition } from "./definition.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { type FaultHook, noFaults } from "./faults.ts";
+import { Ownership } from "./ownership.ts";
+import { Partition } from "./partition.ts";
+import { Purge } from "./purge.ts";
+import { type NodeCounters, type NodeEvent, Telemetry } from "./telemetry.ts";
+
+/** Default settings of a node; durations in milliseconds. */
+export const defaultSettings: NodeSettings = {
+  heartbeatMs: 750,
+  leaseMs: 3000,
+  checkpointMs: 1000,
+  purgeMs: 2_000,
+  ingressGraceMs: 30_000,
+  keyRetentionMs: 7 * 24 * 3_600_000,
+  topicRetentionMs: 7 * 24 * 3_600_000,
+  maxQueued: 20_000,
+  maxQueuedBytes: 64 * 1024 * 1024,
+  cacheBytes: 64 * 1024 * 1024,
+  passivateMs: 300_000,
+  drainMs: 15_000,
+  maxRecordsPerCommit: 1000,
+  maxBytesPerCommit: 4 * 1024 * 1024,
+};
+
+/** What a node is made of. */
+export interface NodeParts {
+  readonly log: Log;
+  readonly spaceName: string;
+  readonly space: SpaceRecord;
+  readonly definitions: readonly RunnableDefinition[];
+  /** Unique name of the node in its space. */
+  readonly node: string;
+  readonly settings?: Partial<NodeSettings>;
+  readonly time?: Time;
+  /** Random numbers in [0, 1). */
+  readonly random?: () => number;
+  readonly fault?: FaultHook;
+  readonly onEvent?: (event: NodeEvent) => void;
+}
+
+/** What a node says of itself. */
+export interface NodeStats {
+  readonly node: string;
+  readonly counters: NodeCounters;
+  readonly partitions: readonly number[];
+  readonly aliveNodes: readonly string[];
+  /** Messages in memory that are not committed. */
+  readonly queued: number;
+  /** Messages read and not handled, over all partitions. */
+  readonly pending: number;
+  readonly idleActors: number;
+  readonly idleBytes: number;
+  /** Send-to-commit latency as histogram counts; `Latencies.merge` reads them. */
+  readonly sendToCommit: readonly number[];
+}
+
+const goneNodeMs = 600_000;
+
+/** A running node. */
+export class ActorNode {
+  readonly #context: NodeContext;
+  readonly #ownership: Ownership;
+  readonly #dispatcher: Dispatcher;
+  readonly #partitions = new Map<number, Partition>();
+  readonly #purge: Purge;
+  readonly #cancels = new Set<() => void>();
+  /** Last sequences of the streams as they were one round of tidying ago. */
+  readonly #lastSeqs = { ingress: 0, core: 0 };
+  readonly #onFailed: (error: Error) => void;
+  #state: "new" | "running" | "stopping" | "stopped" = "new";
+  #isFull = false;
+  /** Rejects when the node cannot go on by itself: the space is gone or is not the one it was. */
+  readonly failed: Promise<never>;
+
+  constructor(parts: NodeParts) {
+    const random = parts.random ?? Math.random;
+    const token = Array.from({ length: 8 }, () => Math.floor(random() * 36).toString(36)).join("");
+    const settings: NodeSettings = { ...defaultSettings, ...parts.settings };
+    this.#context = {
+      node: parts.node,
+      owner: `${parts.node}:${token}`,
+      spaceName: parts.spaceName,
+      partitions: parts.space.partitions,
+      subjects: new Subjects(parts.spaceName),
+      log: parts.log,
+      time: parts.time ?? systemTime,
+      random,
+      definitions: new Map(parts.definitions.map((definition) => [definition.type, definition])),
+      settings: {
+        ...settings,
+        maxRecordsPerCommit: Math.min(settings.maxRecordsPerCommit, parts.log.limits.maxRecordsPerAppend),
+        maxBytesPerCommit: Math.min(settings.maxBytesPerCommit, parts.log.limits.maxBytesPerAppend),
+      },
+      telemetry: new Telemetry(parts.onEvent ?? (() => {})),
+      fault: parts.fault ?? noFaults,
+    };
+    let fail: (error: Error) => void = () => {};
+    this.failed = new Promise((_, reject) => {
+      fail = reject;
+    });
+    this.failed.catch(() => {});
+    this.#onFailed = (error) => {
+      if (this.#state === "stopping" || this.#state === "stopped") return;
+      this.#context.telemetry.tell("error", "node.failed", `Node ${parts.node} stops: ${error.message}`, { error });
+      this.abandon();
+      fail(error);
+    };
+    this.#ownership = new Ownership(this.#context, {
+      onGained: (partition, from) => this.#open(partition, from),
+      onLost: (partition) => this.#close(partition),
+      onHandOver: (partition) => this.#drain(partition),
+      onFailed: this.#onFailed,
+    });
+    this.#purge = new Purge(this.#context);
+    this.#dispatcher = new Dispatcher(this.#context, this.#partitions, {
+      mayCommit: () => this.#ownership.mayCommit(),
+      onFenced: () => {
+        this.#ownership.revalidate().catch(() => {});
+      },
+      onFailed: this.#onFailed,
+      onPressure: (isFull) => {
+        this.#isFull = isFull;
+        for (const partition of this.#partitions.values()) {
+          if (isFull) partition.pause();
+          else partition.resume();
+        }
+      },
+    });
+  }
+
+  /** Registers the actor types and begins to take partitions; resolves when the node takes part. */
+  async start(): Promise<void> {
+    if (this.#state !== "new")
+      throw new SystemStoppedError(`Cannot start node ${this.#context.node}: it was started before.`);
+    this.#state = "running";
+    await this.#registerTypes();
+    await this.#ownership.start();
+    const { checkpointMs, purgeMs, passivateMs } = this.#context.settings;
+    this.#every(checkpointMs, () => this.#checkpoint());
+    this.#every(purgeMs, () => this.#tidy());
+    this.#every(Math.max(1000, passivateMs / 4), async () =>
+      this.#dispatcher.passivate(this.#context.time.elapsed() - passivateMs),
+    );
+  }
+
+  /** Stops reading, commits what is decided, writes the checkpoints and hands the partitions over. */
+  async stop(): Promise<void> {
+    if (this.#state === "stopped") return;
+    this.#state = "stopping";
+    this.#cancelTimers();
+    const { time, settings, telemetry } = this.#context;
+    const isDone = await Promise.race([
+      this.#ownership.leave().then(() => true),
+      sleep(time, settings.drainMs).then(() => false),
+    ]);
+    if (!isDone) {
+      telemetry.tell(
+        "warn",
+        "node.drain",
+        `Node ${this.#context.node} stops before all was handed over: the log did not answer within ${settings.drainMs} ms. Nothing is lost.`,
+      );
+    }
+    this.abandon();
+  }
+
+  /** Lets go of everything at once, as a crash would; nothing more is written. */
+  abandon(): void {
+    this.#state = "stopped";
+    this.#cancelTimers();
+    this.#ownership.stop();
+    this.#dispatcher.stop();
+    for (const partition of this.#partitions.values()) partition.close();
+    this.#partitions.clear();
+  }
+
+  stats(): NodeStats {
+    const { telemetry, node } = this.#context;
+    let pending = 0;
+    for (const partition of this.#partitions.values()) pending += partition.pending;
+    return {
+      node,
+      counters: structuredClone(telemetry.counters),
+      partitions: [...this.#partitions.keys()].sort((a, b) => a - b),
+      aliveNodes: this.#ownership.alive,
+      queued: this.#dispatcher.queued,
+      pending,
+      idleActors: this.#dispatcher.idle.actors,
+      idleBytes: this.#dispatcher.idle.bytes,
+      sendToCommit: telemetry.sendToCommit.toJSON(),
+    };
+  }
+
+  #open(id: number, from: string): void {
+    const partition = new Partition(id, this.#context, this.#dispatcher, this.#onFailed);
+    this.#partitions.set(id, partition);
+    if (this.#isFull) partition.pause();
+    const { telemetry } = this.#context;
+    const open = (attempt: number): void => {
+      partition.open().then(
+        () =>
+          telemetry.tell(
+            "info",
+            "partition.opened",
+            `Partition ${id} is open${from === "" ? "" : `, taken over from ${from}`}.`,
+            { partition: id, from },
+          ),
+        (error) => {
+          if (this.#partitions.get(id) !== partition) return;
+          telemetry.tell(
+            "warn",
+            "partition.failed",
+            `Cannot open partition ${id}: ${error instanceof Error ? error.message : String(error)} Trying again.`,
+          );
+          // What was opened half is closed whole before the next trial.
+          partition.close();
+          const cancel = this.#context.time.after(backoffMs(attempt, this.#context.random), () => {
+            this.#cancels.delete(cancel);
+            if (this.#partitions.get(id) !== partition) return;
+            this.#open(id, from);
+          });
+          this.#cancels.add(cancel);
+        },
+      );
+    };
+    open(1);
+  }
+
+  #close(id: number): void {
+    this.#partitions.get(id)?.close();
+    this.#partitions.delete(id);
+  }
+
+  async #drain(id: number): Promise<void> {
+    const partition = this.#partitions.get(id);
+    if (partition === undefined) return;
+    await partition.drain();
+    if (this.#partitions.get(id) !== partition) return;
+    await this.#writeCheckpoints([partition]).catch(() => {});
+    this.#close(id);
+    this.#context.telemetry.tell("info", "partition.handed-over", `Partition ${id} is handed over.`, { partition: id });
+  }
+
+  async #registerTypes(): Promise<void> {
+    const { log, subjects, definitions, time, random } = this.#context;
+    const all = [...definitions.values()];
+    const known = await this.#patiently(() =>
+      log.lastMany(
+        "core",
+        all.map((definition) => subjects.actorType(definition.type)),
+      ),
+    );
+    for (const [i, definition] of all.entries()) {
+      const record: ActorTypeRecord = {
+        format: recordFormat,
+        type: definition.type,
+        machine: definition.driver.identity,
+        ...(definition.eventTypes === undefined ? {} : { events: definition.eventTypes }),
+        needsCreate: definition.needsCreate,
+      };
+      const before = known[i];
+      if (before !== undefined && isSame(before.data, record)) continue;
+      for (let attempt = 1; ; attempt++) {
+        const result = await log.append("core", [
+          { subject: subjects.actorType(definition.type), data: encodeRecord(record) },
+        ]);
+        if (result._tag === "Appended") break;
+        await sleep(time, backoffMs(attempt, random));
+      }
+    }
+  }
+
+  /** Tries a read again a few times while the log is not to be reached. */
+  async #patiently<A>(read: () => Promise<A>): Promise<A> {
+    const { time, random } = this.#context;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await read();
+      } catch (error) {
+        if (attempt >= 5 || !isStatewrightError(error) || error._tag !== "LogUnavailableError") throw error;
+        await sleep(time, backoffMs(attempt, random));
+      }
+    }
+  }
+
+  async #checkpoint(): Promise<void> {
+    if (this.#ownership.mayCommit() !== undefined) return;
+    await this.#writeCheckpoints([...this.#partitions.values()]);
+  }
+
+  async #writeCheckpoints(partitions: readonly Partition[]): Promise<void> {
+    const { log, fault, settings } = this.#context;
+    const due = partitions.flatMap((partition) => {
+      const checkpoint = partition.checkpoint();
+      return checkpoint === undefined ? [] : [{ partition, ...checkpoint }];
+    });
+    for (let i = 0; i < due.length; i += settings.maxRecordsPerCommit) {
+      const some = due.slice(i, i + settings.maxRecordsPerCommit);
+      fault("checkpoint.before");
+      const result = await log.append(
+        "core",
+        some.map(({ record }) => record),
+      );
+      if (result._tag !== "Appended") return;
+      for (const [at, { partition, cursor }] of some.entries()) partition.checkpointed(cursor, result.firstSeq + at);
+      fault("checkpoint.after");
+    }
+  }
+
+  async #tidy(): Promise<void> {
+    if (this.#ownership.mayCommit() !== undefined) return;
+    const { log, subjects, fault } = this.#context;
+    for (const stream of ["ingress", "core"] as const) {
+      const { lastSeq } = await log.state(stream);
+      for (const partition of this.#partitions.values()) {
+        await partition.advance(stream, this.#lastSeqs[stream]);
+        if (this.#state !== "running") return;
+      }
+      this.#lastSeqs[stream] = lastSeq;
+    }
+    for (const partition of this.#partitions.values()) {
+      await partition.purgeAged();
+      if (this.#state !== "running") return;
+    }
+    if (this.#partitions.has(0)) await this.#purge.run();
+    for (const node of this.#ownership.gone(goneNodeMs)) {
+      await log.purge("core", subjects.node(node));
+      this.#ownership.forget(node);
+    }
+    fault("purged");
+  }
+
+  #every(delayMs: number, run: () => Promise<void>): void {
+    const arm = (): void => {
+      const cancel = this.#context.time.after(delayMs, () => {
+        this.#cancels.delete(cancel);
+        if (this.#state !== "running") return;
+        run()
+          .catch((error) => {
+            if (this.#state === "running") {
+              this.#context.telemetry.tell(
+                "warn",
+                "housekeeping.failed",
+                `Housekeeping failed and is tried again: ${error instanceof Error ? error.message : String(error)}`,
+              );
+            }
+          })
+          .finally(() => {
+            if (this.#state === "running") arm();
+          });
+      });
+      this.#cancels.add(cancel);
+    };
+    arm();
+  }
+
+  #cancelTimers(): void {
+    for (const cancel of this.#cancels) cancel();
+    this.#cancels.clear();
+  }
+}
+
+function isSame(data: Uint8Array, record: ActorTypeRecord): boolean {
+  try {
+    return JSON.stringify(decodeRecord<ActorTypeRecord>("an actor type", data)) === JSON.stringify(record);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,320 @@
+/**
+ * One partition in the hands of its owner: reading in order, one lane per actor, the low-water mark.
+ *
+ * 1. Both mailboxes are read from the checkpoint in ascending sequence; what was handled before is recognised by the actor's cursor (I2).
+ * 2. The checkpoint only ever names what is handled: committed as applied, ignored, duplicate or dead (I1).
+ */
+import { type Address, formatAddress, partitionOf } from "../core/address.ts";
+import { fromToken } from "../core/names.ts";
+import {
+  type CheckpointRecord,
+  decodeRecord,
+  encodeRecord,
+  type FailedAttempt,
+  recordFormat,
+} from "../core/records.ts";
+import type { MailboxSubject, StreamName } from "../core/subjects.ts";
+import type { AppendRecord, LogReader, LogRecord } from "../log/log.ts";
+import type { NodeContext } from "./context.ts";
+import { type Delivery, unaddressedType } from "./delivery.ts";
+import type { Dispatcher, LaneOwner } from "./dispatcher.ts";
+import { Lane } from "./lane.ts";
+import { LowWater } from "./low-water.ts";
+
+const refillSize = 256;
+const maxSenders = 1000;
+const noAttempts: readonly FailedAttempt[] = [];
+const hourMs = 3_600_000;
+/** A quiet partition's mark is moved when it lies so far behind, or has stood for so long. */
+const worthAdvancing = 1024;
+const staleMs = 60_000;
+
+/** A partition that this node owns. */
+export class Partition implements LaneOwner {
+  readonly id: number;
+  readonly #context: NodeContext;
+  readonly #dispatcher: Dispatcher;
+  readonly #onLost: (error: Error) => void;
+  readonly #lanes = new Map<string, Lane>();
+  /** Sender names by token: few send much. */
+  readonly #senders = new Map<string, string>();
+  readonly #readers: LogReader[] = [];
+  #water: Record<StreamName, LowWater> = { ingress: new LowWater(0), core: new LowWater(0) };
+  #written = { ingress: 0, core: 0 };
+  #marks: Array<{ readonly at: number; readonly core: number }> = [];
+  readonly #advancedMs: Record<StreamName, number> = { ingress: 0, core: 0 };
+  /** By filter: up to which sequence aged records are purged. */
+  readonly #aged = new Map<string, number>();
+  #isClosed = false;
+  #isDraining = false;
+  #isPaused = false;
+
+  constructor(id: number, context: NodeContext, dispatcher: Dispatcher, onLost: (error: Error) => void) {
+    this.id = id;
+    this.#context = context;
+    this.#dispatcher = dispatcher;
+    this.#onLost = onLost;
+  }
+
+  get lanes(): Iterable<Lane> {
+    return this.#lanes.values();
+  }
+
+  /** Messages that were read and are not handled. */
+  get pending(): number {
+    return this.#water.ingress.pending + this.#water.core.pending;
+  }
+
+  /** Reads the checkpoint and opens both mailboxes; resolves when messages flow. */
+  async open(): Promise<void> {
+    const { log, subjects } = this.#context;
+    const record = await log.last("core", subjects.checkpoint(this.id));
+    if (this.#isClosed) return;
+    if (record !== undefined) {
+      const checkpoint = decodeRecord<CheckpointRecord>(`the checkpoint of partition ${this.id}`, record.data);
+      this.#water = { ingress: new LowWater(checkpoint.cursor.ingress), core: new LowWater(checkpoint.cursor.core) };
+      this.#written = { ...checkpoint.cursor };
+      this.#marks = [...checkpoint.marks];
+    }
+    for (const [stream, filter] of [
+      ["ingress", subjects.ingressOfPartition(this.id)],
+      ["core", subjects.mailOfPartition(this.id)],
+    ] as const) {
+      this.#readers.push(
+        log.read(stream, {
+          filters: [filter],
+          from: { seq: this.#water[stream].mark + 1 },
+          onRecord: (found) => this.#onRecord(stream, found),
+          onError: (error) => {
+            if (!this.#isClosed) this.#onLost(error);
+          },
+        }),
+      );
+    }
+    if (this.#isPaused) for (const reader of this.#readers) reader.pause();
+    await Promise.all(this.#readers.map((reader) => reader.ready));
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    for (const reader of this.#readers) reader.pause();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    for (const reader of this.#readers) reader.resume();
+  }
+
+  /** Stops reading and lets what is decided be committed; what is not decided is left to the next owner. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    for (const reader of this.#readers) reader.stop();
+    for (const lane of this.#lanes.values()) this.#dispatcher.dropUndecided(lane);
+    this.#dispatcher.committer.kick();
+    while (
+      !this.#isClosed &&
+      [...this.#lanes.values()].some((lane) => lane.decided.length > 0 || lane.inFlight.length > 0)
+    ) {
+      await new Promise<void>((resolve) => {
+        this.#context.time.after(5, resolve);
+      });
+      // A commit that was put back stands in its lane again, decided; a fenced one stands in the queue and is the next owner's.
+      for (const lane of this.#lanes.values()) this.#dispatcher.dropUndecided(lane);
+      this.#dispatcher.committer.kick();
+    }
+  }
+
+  /** Lets go at once: nothing of this partition is committed any more, but for what is on its way. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const reader of this.#readers) reader.stop();
+    for (const lane of this.#lanes.values()) this.#dispatcher.release(lane);
+    this.#lanes.clear();
+  }
+
+  handled(delivery: Delivery): void {
+    this.#water[delivery.stream].handled(delivery.seq);
+  }
+
+  forget(lane: Lane): void {
+    this.#lanes.delete(lane.name);
+    lane.close();
+  }
+
+  /** The checkpoint to be written, when there is anything new to say. */
+  checkpoint():
+    | { readonly record: AppendRecord; readonly cursor: { readonly ingress: number; readonly core: number } }
+    | undefined {
+    const cursor = { ingress: this.#water.ingress.mark, core: this.#water.core.mark };
+    if (cursor.ingress === this.#written.ingress && cursor.core === this.#written.core) return undefined;
+    const record: CheckpointRecord = { format: recordFormat, cursor, marks: this.#marks };
+    return { record: { subject: this.#context.subjects.checkpoint(this.id), data: encodeRecord(record) }, cursor };
+  }
+
+  /** The checkpoint is in the log, at this sequence of CORE. */
+  checkpointed(cursor: { readonly ingress: number; readonly core: number }, seq: number): void {
+    const { settings, time } = this.#context;
+    this.#written = cursor;
+    const now = time.now();
+    const last = this.#marks[this.#marks.length - 1];
+    if (last !== undefined && now - last.at < hourMs) return;
+    const keptMs = Math.max(settings.keyRetentionMs, settings.topicRetentionMs) + 2 * hourMs;
+    this.#marks = [...this.#marks.filter((mark) => now - mark.at < keptMs), { at: now, core: seq }];
+  }
+
+  /**
+   * Moves the low-water mark of a quiet partition along: between it and `upToSeq` nothing of the partition is stored.
+   *
+   * `upToSeq` must have been the stream's last sequence some time ago, so that whoever answers now has it.
+   */
+  async advance(stream: StreamName, upToSeq: number): Promise<void> {
+    const water = this.#water[stream];
+    const { log, subjects, time } = this.#context;
+    const behind = upToSeq - water.mark;
+    if (water.pending > 0 || behind <= 0 || this.#isDraining) return;
+    if (behind < worthAdvancing && time.elapsed() - this.#advancedMs[stream] < staleMs) return;
+    this.#advancedMs[stream] = time.elapsed();
+    const filter = stream === "ingress" ? subjects.ingressOfPartition(this.id) : subjects.mailOfPartition(this.id);
+    const next = await log.next(stream, filter, water.mark + 1);
+    if (!this.#isClosed) water.advance(next === undefined ? upToSeq : Math.min(upToSeq, next.seq - 1));
+  }
+
+  /** Removes keys and published events that are older than their retention. */
+  async purgeAged(): Promise<void> {
+    const { log, subjects, settings, time } = this.#context;
+    const now = time.now();
+    for (const [retentionMs, filter] of [
+      [settings.keyRetentionMs, subjects.keysOfPartition(this.id)],
+      [settings.topicRetentionMs, subjects.topicsOfPartition(this.id)],
+    ] as const) {
+      const old = this.#marks.filter((mark) => now - mark.at >= retentionMs).pop();
+      if (old === undefined || old.core <= (this.#aged.get(filter) ?? 0)) continue;
+      await log.purge("core", filter, old.core + 1);
+      this.#aged.set(filter, old.core);
+    }
+  }
+
+  refill(lane: Lane): void {
+    if (lane.refilling || this.#isClosed || this.#isDraining) return;
+    lane.refilling = true;
+    void this.#refill(lane).finally(() => {
+      lane.refilling = false;
+    });
+  }
+
+  async #refill(lane: Lane): Promise<void> {
+    const { log, subjects, time } = this.#context;
+    for (const stream of ["ingress", "core"] as const) {
+      let misses = 0;
+      while (
+        lane.overflow[stream].length > 0 &&
+        lane.queue.length < refillSize &&
+        lane.phase === "ready" &&
+        !this.#isClosed
+      ) {
+        const fromSeq = lane.overflow[stream][0] as number;
+        const last = lane.overflow[stream][lane.overflow[stream].length - 1] as number;
+        const filter =
+          stream === "ingress"
+            ? subjects.ingressOfActor(this.id, lane.address)
+            : subjects.mailOfActor(this.id, lane.address);
+        let found = 0;
+        try {
+          for await (const record of log.scan(stream, filter, { fromSeq, limit: refillSize })) {
+            if (record.seq > last || this.#isClosed || lane.isClosed) break;
+            found = record.seq;
+            this.#dispatcher.accept(lane, this.#delivery(stream, record, lane.address), true);
+          }
+        } catch {
+          await new Promise<void>((resolve) => {
+            time.after(100, resolve);
+          });
+          continue;
+        }
+        if (found > 0) {
+          const dropped = lane.overflow[stream];
+          lane.overflow[stream] = dropped.filter((seq) => seq > found);
+        } else if (++misses >= 5) {
+          // Purged by an owner that handled them before it lost the partition.
+          for (const seq of lane.overflow[stream]) this.#water[stream].handled(seq);
+          lane.overflow[stream] = [];
+        } else {
+          await new Promise<void>((resolve) => {
+            time.after(100, resolve);
+          });
+        }
+      }
+    }
+  }
+
+  #onRecord(stream: StreamName, record: LogRecord): void {
+    if (this.#isClosed || this.#isDraining) return;
+    this.#water[stream].read(record.seq);
+    const name = this.#context.subjects.laneOf(record.subject);
+    // An actor that is known has a subject that was checked when its lane was made.
+    const known = name === undefined ? undefined : this.#lanes.get(name);
+    let delivery: Delivery;
+    let lane: Lane;
+    if (known !== undefined) {
+      lane = known;
+      delivery = this.#delivery(stream, record, lane.address);
+    } else {
+      const parsed = this.#context.subjects.parseMailbox(stream, record.subject);
+      const problem = this.#problemOf(record.subject, parsed);
+      const isAddressed = parsed !== undefined && name !== undefined && problem === undefined;
+      const address = isAddressed ? parsed.to : { type: unaddressedType, id: String(this.id) };
+      lane = this.#laneOf(isAddressed ? name : `${unaddressedType}.${this.id}`, address);
+      delivery = this.#delivery(stream, record, address, problem);
+    }
+    if (!this.#dispatcher.accept(lane, delivery, false)) lane.overflow[stream].push(record.seq);
+  }
+
+  /** Why a message cannot be delivered by its subject; undefined when it can. */
+  #problemOf(subject: string, parsed: MailboxSubject | undefined): string | undefined {
+    if (parsed === undefined) return `Subject "${subject}" is not a mailbox that a message can be delivered from.`;
+    const partition = partitionOf(parsed.to, this.#context.partitions);
+    if (partition === this.id) return undefined;
+    return `Subject "${subject}" names partition ${this.id}, but ${formatAddress(parsed.to)} belongs to partition ${partition} of ${this.#context.partitions}.`;
+  }
+
+  #delivery(stream: StreamName, record: LogRecord, to: Address, unaddressable?: string): Delivery {
+    return {
+      stream,
+      seq: record.seq,
+      subject: record.subject,
+      to,
+      sender: stream === "ingress" ? this.#senderOf(record.subject) : undefined,
+      data: record.data,
+      unaddressable,
+      attempts: noAttempts,
+      retryState: undefined,
+      firstTriedMs: 0,
+      notBeforeMs: 0,
+      duplicateOf: undefined,
+      isKeyNew: false,
+      verdict: undefined,
+    };
+  }
+
+  #senderOf(subject: string): string | undefined {
+    const token = this.#context.subjects.senderToken(subject);
+    let sender = this.#senders.get(token);
+    if (sender === undefined) {
+      sender = fromToken(token);
+      if (this.#senders.size >= maxSenders) this.#senders.clear();
+      if (sender !== undefined) this.#senders.set(token, sender);
+    }
+    return sender;
+  }
+
+  #laneOf(name: string, address: Address): Lane {
+    let lane = this.#lanes.get(name);
+    if (lane === undefined) {
+      const subject = this.#context.subjects.state(this.id, address);
+      lane = new Lane(name, address, this.id, subject, this.#context.definitions.get(address.type));
+      this.#lanes.set(name, lane);
+    }
+    return lane;
+  }
+}
