@@ -1,0 +1,439 @@
+/**
+ * The client: how services send to actors, ask them, and see their state.
+ *
+ * 1. What is refused at the door has not left the process. What `send` has confirmed is on the log's disk, and will be applied, dead-lettered, or found waiting.
+ * 2. Messages of one client to one actor are stored in the order of the calls, under every retry.
+ * 3. A call with a key may be repeated, by any process and for as long as the space remembers keys: it is applied once, and its outcome stays the same.
+ * 4. Reads do not queue behind writes, and show committed state only.
+ */
+import { formatAddress, partitionOf } from "../runtime/core/address.ts";
+import { toToken } from "../runtime/core/names.ts";
+import type { SpaceRecord } from "../runtime/core/records.ts";
+import { Subjects } from "../runtime/core/subjects.ts";
+import { systemTime, type Time } from "../runtime/core/time.ts";
+import type { Log, LogLimits } from "../runtime/log/log.ts";
+import { durationMs, refuseProblems, shown, unknownOptions } from "../runtime/supervise/check-options.ts";
+import { type ActorTypeInfo, ActorTypes } from "./client/actor-types.ts";
+import type { AskResult } from "./client/answers.ts";
+import { Asks } from "./client/asks.ts";
+import { type ClientContext, type DurationInput, stoppedError } from "./client/context.ts";
+import { Door } from "./client/door.ts";
+import { type Content, MessageFactory, newClientId, type Outgoing, type SendReceipt } from "./client/outgoing.ts";
+import { SendQueue } from "./client/send-queue.ts";
+import { type WaitCondition, Waits } from "./client/waits.ts";
+import { Watches } from "./client/watching.ts";
+import { DeadLetters } from "./dead-letters.ts";
+import type { ActorRef, AnyActorDefinition, ContextOf, EventOf, InputOf } from "./define-actor.ts";
+import type { ResolvedTarget, UntypedTarget } from "./references.ts";
+import { type ActorView, type HistoryEntry, historyOf, readState, viewOfRecord } from "./view.ts";
+
+export type { ActorTypeInfo, AskResult, DurationInput, SendReceipt, WaitCondition };
+
+/** Options of {@link createClient}. */
+export interface ClientOptions {
+  /** An open log of the space. The client does not close it. */
+  readonly log: Log;
+  /** Limits of appends to INGRESS, where they are not those of the log. */
+  readonly ingressLimits?: LogLimits;
+  /** What the space was created with. */
+  readonly space: SpaceRecord;
+  readonly spaceName: string;
+  /** Stable name of the service, at most 256 bytes; permissions can pin it. Keys count per sender until a message is applied, then for all. Default "client". */
+  readonly sender?: string;
+  /** Default: the machine's own. */
+  readonly time?: Time;
+  /** Definitions whose schemas check what is sent to their types, also where only an address is given. */
+  readonly actors?: readonly AnyActorDefinition[];
+  /** Sends to types that no node has registered yet; default false. */
+  readonly allowUnknownTypes?: boolean;
+  /** Default timeout of sends; default 10 s. */
+  readonly sendTimeout?: DurationInput;
+  /** How many messages may be under way; further sends wait for their turn. Default 10,000. */
+  readonly maxQueued?: number;
+  /** How many bytes may be under way; default 64 MB. */
+  readonly maxQueuedBytes?: number;
+  /** Random numbers in [0, 1), for the spread of retries. Default `Math.random`. */
+  readonly random?: () => number;
+  /** Must be different for every client ever made; for simulations. Default: random. */
+  readonly clientId?: string;
+  /** Called at the end of `close`, to let go of what the client was given. */
+  readonly onClose?: () => Promise<void>;
+}
+
+/** Options of `send`. */
+export interface SendOptions {
+  /** Idempotency key, at most 256 bytes: the message is applied once per actor and key. */
+  readonly key?: string;
+  /** A send that still waits is withdrawn; one that is under way rejects, and may be stored. */
+  readonly signal?: AbortSignal;
+  /** How long to try; default 10 s, from the moment at which the queue has room. A timeout given here counts from the call. */
+  readonly timeout?: DurationInput;
+}
+
+/** Options of `ask` and `create`. */
+export interface AskOptions {
+  /** Idempotency key: asked again with it, the outcome is that of the first time. */
+  readonly key?: string;
+  /** Ends the waiting; the message may be applied all the same. */
+  readonly signal?: AbortSignal;
+  /** How long to wait for the outcome; default 30 s. */
+  readonly timeout?: DurationInput;
+}
+
+/** Options of `waitFor`. */
+export interface WaitOptions {
+  readonly signal?: AbortSignal;
+  /** Default 30 s. */
+  readonly timeout?: DurationInput;
+}
+
+/** What a `create` resolves with. */
+export interface CreateResult<Context = unknown> extends AskResult<Context> {
+  /** False when the actor existed already; `view` shows it then. */
+  readonly created: boolean;
+}
+
+/** An event whose definition is not at hand. */
+export type UntypedEvent = { readonly type: string; readonly [field: string]: unknown };
+
+/** Sends to actors, asks them, and reads their state. */
+export interface Client {
+  /**
+   * Sends an event. Resolves when it is durably stored; whether and how it was applied is for `ask`, `get` or `history` to tell.
+   *
+   * *Errors* before anything is sent: `InvalidNameError`, `InvalidOptionsError`, `InvalidEventError`, `UnknownActorTypeError`, `NotStorableError`,
+   * `PayloadTooLargeError`. Nothing stored: `LogUnavailableError`, `StorageFullError`. Not known whether it was stored: `SendUnknownError`, and
+   * `SystemStoppedError` where it says so; with a key it is safe to send again.
+   */
+  send<D extends AnyActorDefinition>(ref: ActorRef<D>, event: EventOf<D>, options?: SendOptions): Promise<SendReceipt>;
+  send(target: UntypedTarget, event: UntypedEvent, options?: SendOptions): Promise<SendReceipt>;
+
+  /**
+   * Sends an event and resolves with its outcome: the state committed after it, and what the machine answered with `reply`.
+   *
+   * *Errors* Those of `send`; `DeadLetteredError` when the message became a dead letter; `AskTimeoutError` when the outcome is not known in time.
+   */
+  ask<D extends AnyActorDefinition>(
+    ref: ActorRef<D>,
+    event: EventOf<D>,
+    options?: AskOptions,
+  ): Promise<AskResult<ContextOf<D>>>;
+  ask(target: UntypedTarget, event: UntypedEvent, options?: AskOptions): Promise<AskResult>;
+
+  /** Makes an actor with an input; one that exists already is left as it is. *Errors* As `ask`. */
+  create<D extends AnyActorDefinition>(
+    ref: ActorRef<D>,
+    input: InputOf<D>,
+    options?: AskOptions,
+  ): Promise<CreateResult<ContextOf<D>>>;
+  create(target: UntypedTarget, input?: unknown, options?: AskOptions): Promise<CreateResult>;
+
+  /** Reads an actor's newest committed state; undefined while there is none. *Errors* `InvalidNameError`, `LogUnavailableError`. */
+  get<D extends AnyActorDefinition>(ref: ActorRef<D>): Promise<ActorView<ContextOf<D>> | undefined>;
+  get(target: UntypedTarget): Promise<ActorView | undefined>;
+
+  /**
+   * Resolves with the first committed state, the current one included, that fulfils a condition: a predicate, `{ tag }`, `{ value }`, or `"done"`.
+   *
+   * *Errors* `WaitTimeoutError` with what was seen last; what the predicate throws.
+   */
+  waitFor<D extends AnyActorDefinition>(
+    ref: ActorRef<D>,
+    condition: WaitCondition<ContextOf<D>>,
+    options?: WaitOptions,
+  ): Promise<ActorView<ContextOf<D>>>;
+  waitFor(target: UntypedTarget, condition: WaitCondition, options?: WaitOptions): Promise<ActorView>;
+
+  /**
+   * Iterates over an actor's committed states, from the current one on.
+   *
+   * *Details* Messages that were committed together have one state. Leaving the loop ends the reading.
+   *
+   * *Gotchas* None is left out unless the consumer falls further behind than the space keeps an actor's states; `revision` shows such a gap.
+   *
+   * *Errors* The iteration throws the signal's reason when it is aborted, `SystemStoppedError` when the client is closed.
+   */
+  watch<D extends AnyActorDefinition>(
+    ref: ActorRef<D>,
+    options?: { readonly signal?: AbortSignal },
+  ): AsyncIterable<ActorView<ContextOf<D>>>;
+  watch(target: UntypedTarget, options?: { readonly signal?: AbortSignal }): AsyncIterable<ActorView>;
+
+  /** The newest messages that an actor has handled, oldest first, as far back as the space keeps states; `last` is 10 by default. */
+  history(target: ActorRef | UntypedTarget, options?: { readonly last?: number }): Promise<HistoryEntry[]>;
+
+  /** The messages that could not be applied. */
+  readonly deadLetters: DeadLetters;
+
+  /** The actor types that the nodes of the space have registered, by name. */
+  types(): Promise<ActorTypeInfo[]>;
+
+  /** Refuses further calls, waits for sends under way up to a timeout (default 10 s), and rejects what is pending then with `SystemStoppedError`. */
+  close(options?: { readonly timeout?: DurationInput }): Promise<void>;
+}
+
+/**
+ * Makes a client on an open log. It reads and starts nothing before its first call.
+ *
+ * Errors: `InvalidOptionsError` naming every option that is wrong; `InvalidNameError` for the sender.
+ */
+export function createClient(options: ClientOptions): Client {
+  return new LogClient(options);
+}
+
+const clientOptionNames = [
+  "log",
+  "ingressLimits",
+  "space",
+  "spaceName",
+  "sender",
+  "time",
+  "actors",
+  "allowUnknownTypes",
+  "sendTimeout",
+  "maxQueued",
+  "maxQueuedBytes",
+  "random",
+  "clientId",
+  "onClose",
+];
+const defaultAskTimeoutMs = 30_000;
+const defaultCloseTimeoutMs = 10_000;
+
+class LogClient implements Client {
+  readonly deadLetters: DeadLetters;
+  readonly #context: ClientContext;
+  readonly #types: ActorTypes;
+  readonly #door: Door;
+  readonly #factory: MessageFactory;
+  readonly #queue: SendQueue;
+  readonly #asks: Asks;
+  readonly #waits: Waits;
+  readonly #watches: Watches;
+  readonly #onClose: (() => Promise<void>) | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ClientOptions) {
+    const { settings, definitions } = readOptions(options);
+    const { log, space, spaceName, sender = "client", time = systemTime, random = Math.random } = options;
+    toToken(sender, "a sender name");
+    this.#context = {
+      log,
+      ingressLimits: options.ingressLimits ?? log.limits,
+      subjects: new Subjects(spaceName),
+      partitions: space.partitions,
+      time,
+      random,
+      sender,
+      clientId: options.clientId ?? newClientId(),
+      isStopped: false,
+    };
+    this.#types = new ActorTypes(this.#context);
+    this.#door = new Door(this.#context, this.#types, definitions, options.allowUnknownTypes ?? false);
+    this.#factory = new MessageFactory(this.#context);
+    this.#queue = new SendQueue(this.#context, settings);
+    this.#asks = new Asks(this.#context);
+    this.#waits = new Waits(this.#context);
+    this.#watches = new Watches(this.#context);
+    this.deadLetters = new DeadLetters(this.#context);
+    this.#onClose = options.onClose;
+  }
+
+  // Not async: a send costs one promise.
+  send(target: ActorRef | UntypedTarget, event: unknown, options?: SendOptions): Promise<SendReceipt> {
+    try {
+      const to = this.#door.target(target);
+      this.#checkOpen(`send to ${formatAddress(to.address)}`);
+      const { key, signal, timeoutMs } = readCallOptions("Cannot send", options, sendOptionNames);
+      const content = this.#door.event(to, event);
+      const message = this.#make(to, content, key, undefined);
+      return this.#enqueue(to, content, message, timeoutMs, signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  ask(target: ActorRef | UntypedTarget, event: unknown, options?: AskOptions): Promise<AskResult<never>> {
+    return this.#ask(target, (to) => this.#door.event(to, event), options);
+  }
+
+  async create(target: ActorRef | UntypedTarget, input?: unknown, options?: AskOptions): Promise<CreateResult<never>> {
+    const result = await this.#ask(target, (to) => this.#door.input(to, input), options);
+    return { ...result, created: result.outcome === "created" };
+  }
+
+  async get(target: ActorRef | UntypedTarget): Promise<ActorView<never> | undefined> {
+    const { address } = this.#door.target(target);
+    this.#checkOpen(`read ${formatAddress(address)}`);
+    const { log, subjects, partitions } = this.#context;
+    const record = await log.last("core", subjects.state(partitionOf(address, partitions), address));
+    return record === undefined ? undefined : viewOfRecord<never>(address, record);
+  }
+
+  async waitFor(
+    target: ActorRef | UntypedTarget,
+    condition: WaitCondition<never>,
+    options?: WaitOptions,
+  ): Promise<ActorView<never>> {
+    const { address } = this.#door.target(target);
+    this.#checkOpen(`wait for ${formatAddress(address)}`);
+    const { signal, timeoutMs = defaultAskTimeoutMs } = readCallOptions("Cannot wait", options, waitOptionNames);
+    // The context is what the caller's reference says it is.
+    return (await this.#waits.wait(address, condition, timeoutMs, signal)) as ActorView<never>;
+  }
+
+  watch(
+    target: ActorRef | UntypedTarget,
+    options?: { readonly signal?: AbortSignal },
+  ): AsyncIterable<ActorView<never>> {
+    const { address } = this.#door.target(target);
+    const { signal } = readCallOptions("Cannot watch", options, ["signal"]);
+    // As in waitFor.
+    return this.#watches.watch(address, signal) as AsyncIterable<ActorView<never>>;
+  }
+
+  async history(target: ActorRef | UntypedTarget, options: { readonly last?: number } = {}): Promise<HistoryEntry[]> {
+    const { address } = this.#door.target(target);
+    this.#checkOpen(`read the history of ${formatAddress(address)}`);
+    const problems = unknownOptions(options, ["last"], "");
+    const { last = 10 } = options;
+    if (!isCount(last)) problems.push(`last is ${shown(last)}: use a whole number from 1`);
+    refuseProblems("Cannot read the history", problems);
+    const { log, subjects, partitions } = this.#context;
+    let entries: HistoryEntry[] = [];
+    for await (const record of log.scan("core", subjects.state(partitionOf(address, partitions), address))) {
+      entries.push(...historyOf(readState(address, record)));
+      if (entries.length > last * 2) entries = entries.slice(-last);
+    }
+    return entries.slice(-last);
+  }
+
+  async types(): Promise<ActorTypeInfo[]> {
+    this.#checkOpen("read the registry of actor types");
+    await this.#types.load();
+    return [...this.#types.known.values()].sort((a, b) => (a.type < b.type ? -1 : 1));
+  }
+
+  async close(options: { readonly timeout?: DurationInput } = {}): Promise<void> {
+    const { timeoutMs = defaultCloseTimeoutMs } = readCallOptions("Cannot close", options, ["timeout"]);
+    this.#closing ??= this.#close(timeoutMs);
+    await this.#closing;
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    await this.#queue.drain(timeoutMs);
+    this.#context.isStopped = true;
+    this.#queue.stop();
+    this.#asks.stop();
+    this.#waits.stop();
+    this.#watches.stop();
+    await this.#onClose?.();
+  }
+
+  async #ask(
+    target: ActorRef | UntypedTarget,
+    check: (to: ResolvedTarget) => Content,
+    options: AskOptions | undefined,
+  ): Promise<AskResult<never>> {
+    const to = this.#door.target(target);
+    this.#checkOpen(`ask ${formatAddress(to.address)}`);
+    const { key, signal, timeoutMs = defaultAskTimeoutMs } = readCallOptions("Cannot ask", options, sendOptionNames);
+    const content = check(to);
+    const { token, reply } = this.#asks.open();
+    const message = this.#make(to, content, key, reply);
+    const send = () => this.#enqueue(to, content, message, timeoutMs, signal);
+    // The context is what the caller's reference says it is.
+    return (await this.#asks.ask(token, message, timeoutMs, signal, send)) as AskResult<never>;
+  }
+
+  #make(to: ResolvedTarget, content: Content, key: string | undefined, reply: string | undefined): Outgoing {
+    const message = this.#factory.make(to.address, content, key, reply);
+    this.#door.size(message);
+    return message;
+  }
+
+  /** Queues a message, after the registry was asked where that is needed. Calls keep their order. */
+  #enqueue(
+    to: ResolvedTarget,
+    content: Content,
+    message: Outgoing,
+    timeoutMs: number | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<SendReceipt> {
+    let onChecked: ((error: unknown) => void) | undefined;
+    if (this.#door.registered(to, content, (error) => onChecked?.(error)) === "known") {
+      return this.#queue.send(message, timeoutMs, signal);
+    }
+    return new Promise((resolve, reject) => {
+      onChecked = (error) => {
+        if (error !== undefined) reject(error);
+        else if (this.#context.isStopped) reject(stoppedError(`send to ${formatAddress(to.address)}`));
+        else this.#queue.send(message, timeoutMs, signal).then(resolve, reject);
+      };
+    });
+  }
+
+  #checkOpen(attempted: string): void {
+    if (this.#closing !== undefined) throw stoppedError(attempted);
+  }
+}
+
+const sendOptionNames = ["key", "signal", "timeout"];
+const waitOptionNames = ["signal", "timeout"];
+
+interface CallOptions {
+  readonly key?: string;
+  readonly signal?: AbortSignal;
+  readonly timeout?: DurationInput;
+}
+
+interface ReadCallOptions {
+  readonly key: string | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number | undefined;
+}
+
+const noOptions: ReadCallOptions = { key: undefined, signal: undefined, timeoutMs: undefined };
+
+function readCallOptions(
+  attempted: string,
+  options: CallOptions | undefined,
+  known: readonly string[],
+): ReadCallOptions {
+  if (options === undefined) return noOptions;
+  if (typeof options !== "object" || options === null) refuseProblems(attempted, [`the options are ${shown(options)}`]);
+  const problems = unknownOptions(options, known, "");
+  const { key, signal, timeout } = options;
+  if (key !== undefined) toToken(key, "an idempotency key");
+  if (signal !== undefined && typeof signal?.addEventListener !== "function") {
+    problems.push(`signal is ${shown(signal)}: use an AbortSignal`);
+  }
+  const timeoutMs = timeout === undefined ? undefined : durationMs(timeout, "timeout", problems);
+  if (problems.length > 0) refuseProblems(attempted, problems);
+  return { key, signal, timeoutMs };
+}
+
+function readOptions(options: ClientOptions): {
+  readonly settings: { readonly timeoutMs: number; readonly maxQueued: number; readonly maxQueuedBytes: number };
+  readonly definitions: ReadonlyMap<string, AnyActorDefinition>;
+} {
+  const problems = unknownOptions(options, clientOptionNames, "");
+  const { sendTimeout = 10_000, maxQueued = 10_000, maxQueuedBytes = 64_000_000, actors = [] } = options;
+  const timeoutMs = durationMs(sendTimeout, "sendTimeout", problems) ?? 0;
+  if (!isCount(maxQueued)) problems.push(`maxQueued is ${shown(maxQueued)}: use a whole number from 1`);
+  if (!isCount(maxQueuedBytes)) problems.push(`maxQueuedBytes is ${shown(maxQueuedBytes)}: use a whole number from 1`);
+  const definitions = new Map<string, AnyActorDefinition>();
+  for (const [at, definition] of actors.entries()) {
+    const type: unknown = definition?.type;
+    if (typeof type !== "string" || typeof definition.checkEvent !== "function") {
+      problems.push(`actors[${at}] is ${shown(definition)}: use what defineActor returns`);
+    } else if (definitions.has(type)) problems.push(`actors[${at}] defines type ${shown(type)} a second time`);
+    else definitions.set(type, definition);
+  }
+  refuseProblems("Cannot create the client", problems);
+  return { settings: { timeoutMs, maxQueued, maxQueuedBytes }, definitions };
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) > 0;
+}

@@ -1,0 +1,21 @@
+/** Abort signals, listened to once however many calls they are given to: Node warns of a leak from the eleventh listener on. */
+
+const calls = new WeakMap<AbortSignal, Set<() => void>>();
+
+/** Calls `run` when the signal, which is not aborted yet, is aborted; the returned function takes that back. */
+export function onAbort(signal: AbortSignal, run: () => void): () => void {
+  let waiting = calls.get(signal);
+  if (waiting === undefined) {
+    const all = new Set<() => void>();
+    const onEvent = () => {
+      calls.delete(signal);
+      for (const each of [...all]) each();
+    };
+    waiting = all;
+    calls.set(signal, all);
+    signal.addEventListener("abort", onEvent, { once: true });
+  }
+  const joined = waiting;
+  joined.add(run);
+  return () => void joined.delete(run);
+}

@@ -1,0 +1,330 @@
+/**
+ * Actor definitions: a machine, and what is checked at its door.
+ *
+ * 1. A definition is complete when it exists: whatever is wrong with machine or options is thrown here, all option problems at once.
+ * 2. Clients and nodes ask the same definition. A client only asks, and sends the event as it was given; the node gives the machine what the
+ *    schema made of it. So a schema's defaults and transformations are applied once.
+ */
+import { type Address, makeAddress } from "../runtime/core/address.ts";
+import { isReservedEvent } from "../runtime/core/envelope.ts";
+import { isStatewrightError } from "../runtime/core/errors.ts";
+import { checkType } from "../runtime/core/names.ts";
+import type { DoorCheck, RunnableDefinition } from "../runtime/engine/definition.ts";
+import type { MachineEvent } from "../runtime/machine/driver.ts";
+import { prepareMachine } from "../runtime/machine/prepare-machine.ts";
+import { nearestName, refuseProblems, shown, unknownOptions } from "../runtime/supervise/check-options.ts";
+import {
+  type CompiledRetryPolicy,
+  compileRetryPolicy,
+  type RetryPolicyInput,
+} from "../runtime/supervise/retry-policy.ts";
+import { type InferInput, isSchema, type Schema, validate } from "./schema.ts";
+
+/** Any XState machine. */
+export type AnyMachine = Parameters<typeof prepareMachine>[0];
+
+// Read off the machine's own methods, so that XState's many type parameters stay out of sight.
+type SnapshotOf<Machine> = Machine extends { transition(state: infer State, event: never, scope: never): unknown }
+  ? State
+  : never;
+type MachineEventOf<Machine> = Machine extends { transition(state: never, event: infer Event, scope: never): unknown }
+  ? Event
+  : never;
+type MachineContextOf<Machine> = SnapshotOf<Machine> extends { readonly context: infer Context } ? Context : unknown;
+type MachineInputOf<Machine> = Machine extends { getInitialSnapshot(scope: never, input?: infer Input): unknown }
+  ? Nothing | null extends Input
+    ? unknown
+    : Input
+  : unknown;
+type MachineOutputOf<Machine> =
+  Extract<SnapshotOf<Machine>, { readonly status: "done" }> extends { readonly output: infer Output }
+    ? Output
+    : unknown;
+
+/** What an event carries besides its type. Optional fields may also be undefined, as most schema libraries have it. */
+type PayloadOf<Event, Type> = Event extends { readonly type: Type }
+  ? {
+      [Field in keyof Event as Exclude<Field, "type">]: Nothing extends Pick<Event, Field>
+        ? Event[Field] | undefined
+        : Event[Field];
+    }
+  : never;
+
+type Nothing = Record<never, never>;
+
+/** A schema for what the event carries besides its type; `null` when that is nothing. */
+export type PayloadSchema<Payload> = Schema<unknown, Payload> | (Nothing extends Payload ? null : never);
+
+/** Schemas by event type; each must give what the machine's event of that type carries. */
+export type EventSchemas<Event extends { readonly type: string }> = {
+  readonly [Type in Event["type"]]?: PayloadSchema<PayloadOf<Event, Type>>;
+};
+
+type EventsOption<Machine> =
+  MachineEventOf<Machine> extends infer Event extends { readonly type: string }
+    ? EventSchemas<Event> | Schema<unknown, Event>
+    : never;
+
+type InputOption<Machine> = Schema<unknown, MachineInputOf<Machine>> | ((id: string) => MachineInputOf<Machine>);
+
+/** Options of {@link defineActor}. */
+export interface ActorOptions<Machine, Events, Input> {
+  /** The XState machine that every actor of the type runs. */
+  readonly machine: Machine;
+  /**
+   * What may be sent: schemas by event type, each for the event without its `type` (`null`: it carries nothing), or one schema for
+   * whole events. Zod, Valibot, any other Standard Schema v1, and Effect Schema. Default: every event is taken as it comes.
+   */
+  readonly events?: Events;
+  /**
+   * What an actor is made with. A schema: actors are made by a `create`, whose input it checks, and take no event before. A function: an actor
+   * comes into being with its first event, and the function makes its input from its id. Default: the same, with the input `{ id }`.
+   */
+  readonly input?: Input;
+  /** When a failed message is tried again, and when it becomes a dead letter. Default: see `RetryPolicy`. */
+  readonly retry?: RetryPolicyInput;
+}
+
+/** Asks for the `input` option when the machine's input cannot be `{ id }`. */
+type InputWhereNeeded<Machine> =
+  { readonly id: string } extends MachineInputOf<Machine> ? unknown : { readonly input: unknown };
+
+type Combined<Type, Payload> = Payload extends unknown
+  ? Flat<{ type: Type } & { [Field in keyof Payload as Field extends "type" ? never : Field]: Payload[Field] }>
+  : never;
+
+type Flat<Fields> = { [Field in keyof Fields]: Fields[Field] };
+
+type SentEvents<Machine, Events> = [Events] extends [undefined]
+  ? MachineEventOf<Machine>
+  : Events extends Schema
+    ? InferInput<Events>
+    : {
+        [Type in keyof Events & string]: Combined<Type, Events[Type] extends null ? unknown : InferInput<Events[Type]>>;
+      }[keyof Events & string];
+
+// An option that is left out is inferred as all that it could be.
+type GivenInput<Machine, Input> = [InputOption<Machine>] extends [Input]
+  ? MachineInputOf<Machine>
+  : Input extends Schema
+    ? InferInput<Input>
+    : MachineInputOf<Machine>;
+
+/** An actor type: what clients send to, and what nodes run. */
+export interface ActorDefinition<Event = unknown, Context = unknown, Input = unknown, Output = unknown>
+  extends RunnableDefinition {
+  /** Only a type, never a value: what may be sent. Read it with {@link EventOf}. */
+  readonly "~event"?: Event;
+  /** Only types, never a value. */
+  readonly "~types"?: { readonly context: Context; readonly input: Input; readonly output: Output };
+
+  /** Names one actor of the type; throws `InvalidNameError` for an id that cannot be used. */
+  ref(id: string): ActorRef<ActorDefinition<Event, Context, Input, Output>>;
+
+  /**
+   * Checks an event, and gives it as the machine is to take it: with the schema's output in the place of its input.
+   *
+   * Details: `reserved`: the type is empty, `*`, or begins with `xstate.` or `statewright.`. `schema`: it is no event, the schema refuses it, or
+   * its type is not among the schemas'. A client sends what it was given, not what this returns.
+   *
+   * Errors: `InvalidDefinitionError` when the schema answers with a promise.
+   */
+  checkEvent(event: unknown): DoorCheck<{ readonly event: MachineEvent }>;
+
+  /** Checks the input of a `create`, in the manner of {@link ActorDefinition.checkEvent}. Without a schema every input is taken. */
+  checkInput(input: unknown): DoorCheck<{ readonly input: unknown }>;
+}
+
+/** Any actor definition, whatever its events. */
+export type AnyActorDefinition = ActorDefinition;
+
+/** One actor: its address, with the definition that knows what it takes. */
+export interface ActorRef<Definition = AnyActorDefinition> extends Address {
+  readonly definition: Definition;
+}
+
+type TypesOf<Definition> = Definition extends { readonly "~types"?: infer Types } ? NonNullable<Types> : never;
+
+/** The events that may be sent to actors of a definition: the schemas' input where there are schemas, else the machine's own events. */
+export type EventOf<Definition> = Definition extends { readonly "~event"?: infer Event } ? Event : never;
+
+/** The context of a definition's machine. */
+export type ContextOf<Definition> = TypesOf<Definition> extends { readonly context: infer Context } ? Context : never;
+
+/** What a `create` of a definition's actors takes. */
+export type InputOf<Definition> = TypesOf<Definition> extends { readonly input: infer Input } ? Input : never;
+
+/** The output of a definition's machine when it ends. */
+export type OutputOf<Definition> = TypesOf<Definition> extends { readonly output: infer Output } ? Output : never;
+
+const optionNames = ["machine", "events", "input", "retry"];
+const brand = Symbol.for("statewright.actor");
+
+/**
+ * Defines an actor type.
+ *
+ * Details: `type` begins with a letter and holds at most 64 letters, digits, `-` or `_`. It is part of every address: renaming it makes new actors.
+ *
+ * Errors: `InvalidNameError` for the type; `InvalidOptionsError` naming every option that is wrong; `InvalidDefinitionError` naming what in
+ * the machine cannot be made durable.
+ *
+ * ```ts
+ * const counter = defineActor("counter", {
+ *   machine: counterMachine,
+ *   events: { ADD: z.object({ amount: z.number() }), RESET: null },
+ *   retry: { maxAttempts: 3 },
+ * });
+ * ```
+ */
+export function defineActor<
+  Machine extends AnyMachine,
+  Input extends InputOption<Machine>,
+  const Events extends EventsOption<Machine> | undefined = undefined,
+>(
+  type: string,
+  options: ActorOptions<Machine, Events, Input> & InputWhereNeeded<Machine>,
+): ActorDefinition<
+  SentEvents<Machine, Events>,
+  MachineContextOf<Machine>,
+  GivenInput<Machine, Input>,
+  MachineOutputOf<Machine>
+> {
+  checkType(type);
+  const { events, input, retry } = readOptions(type, options);
+  const driver = prepareMachine(options.machine);
+  const definition: ActorDefinition<
+    SentEvents<Machine, Events>,
+    MachineContextOf<Machine>,
+    GivenInput<Machine, Input>,
+    MachineOutputOf<Machine>
+  > = {
+    type,
+    driver,
+    retry,
+    eventTypes: events instanceof Map ? [...events.keys()] : undefined,
+    needsCreate: input !== undefined && isSchema(input),
+    ref: (id) => ({ ...makeAddress(type, id), definition }),
+    checkEvent: (event) => checkEvent(type, events, event),
+    checkInput(given) {
+      if (input === undefined || !isSchema(input)) return { input: given };
+      const checked = validate(input, given, `the input of actor type "${type}"`);
+      return "value" in checked ? { input: checked.value } : { reason: "schema", problems: checked.problems };
+    },
+    inputFor: (id) => (typeof input === "function" && !isSchema(input) ? input(id) : { id }),
+  };
+  return Object.defineProperty(definition, brand, { value: true, enumerable: false });
+}
+
+/** True for what {@link defineActor} returned, also in another copy of the package. */
+export function isActorDefinition(value: unknown): value is AnyActorDefinition {
+  return typeof value === "object" && value !== null && (value as Record<symbol, unknown>)[brand] === true;
+}
+
+type EventDoor = ReadonlyMap<string, Schema | null> | Schema | undefined;
+
+interface ReadOptions {
+  readonly events: EventDoor;
+  readonly input: Schema | ((id: string) => unknown) | undefined;
+  readonly retry: CompiledRetryPolicy;
+}
+
+function readOptions(type: string, options: unknown): ReadOptions {
+  const attempted = `Cannot define actor type "${type}"`;
+  if (typeof options !== "object" || options === null) {
+    refuseProblems(attempted, [`the options are ${shown(options)}: use { machine, events, input, retry }`]);
+  }
+  // Read as unknown throughout: JavaScript callers hand in what they like.
+  const { machine, events, input, retry } = options as Readonly<Record<string, unknown>>;
+  const problems = unknownOptions(options as object, optionNames, "");
+  if (machine === undefined || machine === null)
+    problems.push("machine is missing: use what XState's createMachine returns");
+  const door = readEvents(events, problems);
+  if (input !== undefined && !isSchema(input) && typeof input !== "function") {
+    problems.push(`input is ${shown(input)}: use a schema, or a function that makes the input from the id`);
+  }
+  let policy: CompiledRetryPolicy | undefined;
+  try {
+    policy = compileRetryPolicy(retry as RetryPolicyInput | undefined);
+  } catch (error) {
+    if (!isStatewrightError(error)) throw error;
+    problems.push(...(error.details.problems as readonly string[]));
+  }
+  refuseProblems(attempted, problems);
+  return { events: door, input: input as ReadOptions["input"], retry: policy as CompiledRetryPolicy };
+}
+
+function readEvents(events: unknown, problems: string[]): EventDoor {
+  if (events === undefined || isSchema(events)) return events;
+  if (typeof events !== "object" || events === null || Array.isArray(events)) {
+    problems.push(`events is ${shown(events)}: use schemas by event type, or one schema for whole events`);
+    return undefined;
+  }
+  const entries = Object.entries(events);
+  if (entries.length === 0)
+    problems.push("events is empty, so that nothing could be sent: leave it out to take every event");
+  for (const [name, schema] of entries) {
+    const path = `events[${JSON.stringify(name)}]`;
+    if (isReservedEvent(name)) problems.push(`${path} is a reserved event type: ${reservedNames}`);
+    if (schema !== null && !isSchema(schema))
+      problems.push(`${path} is ${shown(schema)}: use a schema, or null when the event carries nothing`);
+  }
+  return new Map(entries);
+}
+
+const reservedNames = 'the empty type, "*", and types that begin with "xstate." or "statewright." are';
+
+function checkEvent(type: string, door: EventDoor, event: unknown): DoorCheck<{ readonly event: MachineEvent }> {
+  if (
+    typeof event !== "object" ||
+    event === null ||
+    Array.isArray(event) ||
+    typeof (event as { type?: unknown }).type !== "string"
+  ) {
+    return refused(`${shown(event)} is not an event: use an object with a "type"`);
+  }
+  const given = event as MachineEvent;
+  if (isReservedEvent(given.type)) {
+    return { reason: "reserved", problems: [`${shown(given.type)} is reserved: ${reservedNames}`] };
+  }
+  if (door === undefined) return { event: given };
+  const what = `event ${shown(given.type)} of actor type "${type}"`;
+  if (!(door instanceof Map)) return checkWhole(door as Schema, given, what);
+  const schema = (door as ReadonlyMap<string, Schema | null>).get(given.type);
+  const { type: eventType, ...payload } = given;
+  if (schema === undefined) {
+    const near = nearestName(eventType, [...door.keys()]);
+    return refused(
+      `actor type "${type}" takes no event ${shown(eventType)}${near === undefined ? "" : `: did you mean "${near}"?`}`,
+    );
+  }
+  if (schema === null) {
+    const extra = Object.keys(payload).filter((field) => payload[field] !== undefined);
+    if (extra.length === 0) return { event: { type: eventType } };
+    return refused(`${shown(eventType)} carries nothing besides its type, and has ${shown(extra)}`);
+  }
+  const checked = validate(schema, payload, what);
+  if ("problems" in checked) return { reason: "schema", problems: checked.problems };
+  if (!isRecord(checked.value))
+    return refused(`the schema gives ${shown(checked.value)} for what the event carries: it must give an object`);
+  return { event: { ...checked.value, type: eventType } };
+}
+
+function checkWhole(schema: Schema, given: MachineEvent, what: string): DoorCheck<{ readonly event: MachineEvent }> {
+  const checked = validate(schema, given, what);
+  if ("problems" in checked) return { reason: "schema", problems: checked.problems };
+  // History and telemetry tell events by the type that was sent: a schema may not change it.
+  if (!isRecord(checked.value) || checked.value.type !== given.type) {
+    return refused(
+      `the schema gives ${shown(checked.value)} for the event: it must give an object with the same "type"`,
+    );
+  }
+  return { event: checked.value as MachineEvent };
+}
+
+function refused(problem: string): { readonly reason: "schema"; readonly problems: readonly string[] } {
+  return { reason: "schema", problems: [problem] };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

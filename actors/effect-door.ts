@@ -1,0 +1,166 @@
+/**
+ * The Effect door: the names of the Promise door, returning Effects.
+ *
+ * 1. One implementation: every call goes to the client or node of the Promise door.
+ * 2. Failures are the same error instances, in the error channel; what is no error of Statewright is a defect.
+ * 3. Interrupting an Effect aborts the call, as its `AbortSignal` would. Clients and nodes are closed with their scope.
+ */
+import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import type * as Scope from "effect/Scope";
+import * as Stream from "effect/Stream";
+import { isStatewrightError, type StatewrightError } from "../runtime/core/errors.ts";
+import type { NodeStats } from "../runtime/engine/node.ts";
+import type {
+  ActorTypeInfo,
+  AskOptions,
+  AskResult,
+  Client,
+  CreateResult,
+  SendOptions,
+  SendReceipt,
+  UntypedEvent,
+  WaitCondition,
+  WaitOptions,
+} from "./client.ts";
+import { type ConnectOptions, connect as connectPromise } from "./connect.ts";
+import type { DeadLetters } from "./dead-letters.ts";
+import type { ActorRef, AnyActorDefinition, ContextOf, EventOf, InputOf } from "./define-actor.ts";
+import type { UntypedTarget } from "./references.ts";
+import { type NodeOptions, type StatewrightNode, startNode as startNodePromise } from "./start-node.ts";
+import type { ActorView, HistoryEntry } from "./view.ts";
+
+type WithoutSignal<Options> = Omit<Options, "signal">;
+type Result<A> = Effect.Effect<A, StatewrightError>;
+
+/** The client of the Promise door, with Effects for Promises and a `Stream` for the async iterable. */
+export interface EffectClient {
+  /** See `Client.send`. */
+  send<D extends AnyActorDefinition>(
+    ref: ActorRef<D>,
+    event: EventOf<D>,
+    options?: WithoutSignal<SendOptions>,
+  ): Result<SendReceipt>;
+  send(target: UntypedTarget, event: UntypedEvent, options?: WithoutSignal<SendOptions>): Result<SendReceipt>;
+  /** See `Client.ask`. */
+  ask<D extends AnyActorDefinition>(
+    ref: ActorRef<D>,
+    event: EventOf<D>,
+    options?: WithoutSignal<AskOptions>,
+  ): Result<AskResult<ContextOf<D>>>;
+  ask(target: UntypedTarget, event: UntypedEvent, options?: WithoutSignal<AskOptions>): Result<AskResult>;
+  /** See `Client.create`. */
+  create<D extends AnyActorDefinition>(
+    ref: ActorRef<D>,
+    input: InputOf<D>,
+    options?: WithoutSignal<AskOptions>,
+  ): Result<CreateResult<ContextOf<D>>>;
+  create(target: UntypedTarget, input?: unknown, options?: WithoutSignal<AskOptions>): Result<CreateResult>;
+  /** See `Client.get`. */
+  get<D extends AnyActorDefinition>(ref: ActorRef<D>): Result<ActorView<ContextOf<D>> | undefined>;
+  get(target: UntypedTarget): Result<ActorView | undefined>;
+  /** See `Client.waitFor`. */
+  waitFor<D extends AnyActorDefinition>(
+    ref: ActorRef<D>,
+    condition: WaitCondition<ContextOf<D>>,
+    options?: WithoutSignal<WaitOptions>,
+  ): Result<ActorView<ContextOf<D>>>;
+  waitFor(target: UntypedTarget, condition: WaitCondition, options?: WithoutSignal<WaitOptions>): Result<ActorView>;
+  /** See `Client.watch`. */
+  watch<D extends AnyActorDefinition>(ref: ActorRef<D>): Stream.Stream<ActorView<ContextOf<D>>, StatewrightError>;
+  watch(target: UntypedTarget): Stream.Stream<ActorView, StatewrightError>;
+  /** See `Client.history`. */
+  history(target: ActorRef | UntypedTarget, options?: { readonly last?: number }): Result<HistoryEntry[]>;
+  /** See `Client.types`. */
+  types(): Result<ActorTypeInfo[]>;
+  /** Calls a method of `Client.deadLetters`, as in `deadLetters((office) => office.redrive("i42"))`. */
+  deadLetters<A>(call: (office: DeadLetters) => Promise<A>): Result<A>;
+}
+
+/** A node of the Promise door, under a scope. */
+export interface EffectNode {
+  readonly name: string;
+  readonly client: EffectClient;
+  /** Fails when the node cannot go on by itself. */
+  readonly failed: Effect.Effect<never, StatewrightError>;
+  readonly stats: Effect.Effect<NodeStats>;
+}
+
+/** The client as a service, for programs that take it from their context. */
+export class StatewrightClient extends Context.Service<StatewrightClient, EffectClient>()(
+  "statewright/StatewrightClient",
+) {}
+
+/** Connects, as `connect` of the Promise door; the client is closed with the scope. */
+export function connect(options: ConnectOptions = {}): Effect.Effect<EffectClient, StatewrightError, Scope.Scope> {
+  return Effect.acquireRelease(
+    attempt(() => connectPromise(options)),
+    (client) => Effect.promise(() => client.close()),
+  ).pipe(Effect.map(toEffectClient));
+}
+
+/** A layer with a connected {@link StatewrightClient}. */
+export function layer(options: ConnectOptions = {}): Layer.Layer<StatewrightClient, StatewrightError> {
+  return Layer.effect(StatewrightClient, connect(options));
+}
+
+/** Starts a node, as `startNode` of the Promise door; it is stopped gracefully with the scope. */
+export function startNode(options: NodeOptions): Effect.Effect<EffectNode, StatewrightError, Scope.Scope> {
+  return Effect.acquireRelease(
+    attempt(() => startNodePromise(options)),
+    (node) => Effect.promise(() => node.stop()),
+  ).pipe(Effect.map(toEffectNode));
+}
+
+function toEffectNode(node: StatewrightNode): EffectNode {
+  return {
+    name: node.name,
+    client: toEffectClient(node.client),
+    failed: attempt(() => node.failed),
+    stats: Effect.sync(() => node.stats()),
+  };
+}
+
+/** Gives a client of the Promise door the Effect door's form. */
+export function toEffectClient(client: Client): EffectClient {
+  // The overloads of both doors say the same of the same arguments: each call is handed on as it came.
+  const plain = client as unknown as Record<string, (...args: unknown[]) => Promise<never>>;
+  const call =
+    (method: string, optionsAt: number) =>
+    (...args: unknown[]): Result<never> =>
+      attempt((signal) => {
+        const given = [...args];
+        while (given.length < optionsAt) given.push(undefined);
+        given[optionsAt] = { ...(args[optionsAt] as object | undefined), signal };
+        return (plain[method] as (...all: unknown[]) => Promise<never>).apply(client, given);
+      });
+  const door = {
+    send: call("send", 2),
+    ask: call("ask", 2),
+    create: call("create", 2),
+    waitFor: call("waitFor", 2),
+    get: (target: UntypedTarget) => attempt(() => client.get(target)),
+    watch: (target: UntypedTarget) =>
+      Stream.unwrap(
+        Effect.map(
+          Effect.acquireRelease(
+            Effect.sync(() => new AbortController()),
+            (controller) => Effect.sync(() => controller.abort()),
+          ),
+          ({ signal }) => Stream.fromAsyncIterable(client.watch(target, { signal }), (error) => error),
+        ),
+      ).pipe(Stream.catch((error) => (isStatewrightError(error) ? Stream.fail(error) : Stream.die(error)))),
+    history: (target: UntypedTarget, options?: { readonly last?: number }) =>
+      attempt(() => client.history(target, options)),
+    types: () => attempt(() => client.types()),
+    deadLetters: <A>(run: (office: DeadLetters) => Promise<A>) => attempt(() => run(client.deadLetters)),
+  };
+  return door as unknown as EffectClient;
+}
+
+function attempt<A>(run: (signal: AbortSignal) => Promise<A>): Result<A> {
+  return Effect.tryPromise({ try: run, catch: (error) => error }).pipe(
+    Effect.catch((error) => (isStatewrightError(error) ? Effect.fail(error) : Effect.die(error))),
+  );
+}

@@ -1,0 +1,180 @@
+/** Starts an actor node inside this process. */
+import { hostname } from "node:os";
+import { toToken } from "../runtime/core/names.ts";
+import { systemTime } from "../runtime/core/time.ts";
+import type { NodeSettings } from "../runtime/engine/context.ts";
+import { type FaultHook, faultPoints, noFaults } from "../runtime/engine/faults.ts";
+import { ActorNode, defaultSettings, type NodeStats } from "../runtime/engine/node.ts";
+import type { NodeEvent } from "../runtime/engine/telemetry.ts";
+import { durationMs, refuseProblems } from "../runtime/supervise/check-options.ts";
+import type { DurationInput } from "./client/context.ts";
+import type { Client } from "./client.ts";
+import { createClient } from "./client.ts";
+import { type AnyActorDefinition, isActorDefinition } from "./define-actor.ts";
+import { defaultSpace, openSpaceLog, type SpaceOptions } from "./space-options.ts";
+
+/** Options of {@link startNode}. */
+export interface NodeOptions extends SpaceOptions {
+  /** The actor types that the node runs. All nodes of a space should run the same ones. */
+  readonly actors: readonly AnyActorDefinition[];
+  /** Name of the node, unique in the space. Default: host name, process id and a random part. */
+  readonly name?: string;
+  /** A node without a sign of life for so long loses its partitions. Default: 3 seconds; at least 300 ms. */
+  readonly lease?: DurationInput;
+  /** How often the low-water mark of handled messages is written. Default: 1 second. */
+  readonly checkpointEvery?: DurationInput;
+  /** How often handled messages are removed. Default: 2 seconds. */
+  readonly purgeEvery?: DurationInput;
+  /** How long an idempotency key is remembered after it was applied. Default: 7 days. */
+  readonly keyRetention?: DurationInput;
+  /** How long published events are kept. Default: 7 days. */
+  readonly topicRetention?: DurationInput;
+  /** Actors that have been idle for so long leave memory. Default: 5 minutes. */
+  readonly passivateAfter?: DurationInput;
+  /** Bytes of states that idle actors may keep in memory. Default: 64 MiB. */
+  readonly cacheBytes?: number;
+  /** Messages in memory, not committed, at which reading pauses. Default: 20,000. */
+  readonly maxQueued?: number;
+  /** Bytes of such messages at which reading pauses. Default: 64 MiB. */
+  readonly maxQueuedBytes?: number;
+  /** Receives what the node has to say. Default: warnings and errors go to standard error. */
+  readonly onEvent?: (event: NodeEvent) => void;
+}
+
+/** A node that runs in this process. */
+export interface StatewrightNode {
+  readonly name: string;
+  /** A client of the same space over the node's own connection. */
+  readonly client: Client;
+  /** Rejects when the node cannot go on by itself: its space was deleted or recreated, or its permissions were revoked. */
+  readonly failed: Promise<never>;
+  stats(): NodeStats;
+  /** Stops reading, commits what is decided, hands the partitions over and closes the connection. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+const durations = {
+  lease: "leaseMs",
+  checkpointEvery: "checkpointMs",
+  purgeEvery: "purgeMs",
+  keyRetention: "keyRetentionMs",
+  topicRetention: "topicRetentionMs",
+  passivateAfter: "passivateMs",
+} as const satisfies Partial<Record<keyof NodeOptions, keyof NodeSettings>>;
+const sizes = ["cacheBytes", "maxQueued", "maxQueuedBytes"] as const;
+const nodeOptionNames = ["actors", "name", "onEvent", ...Object.keys(durations), ...sizes];
+
+/**
+ * Starts a node: opens the space (making it when there is none), takes its share of the partitions and runs their actors.
+ *
+ * Resolves when the node takes part in the space; its first partitions open within the next moments.
+ *
+ * *Errors*: `InvalidOptionsError`, and those of opening a space: `LogUnavailableError`, `NotAuthorizedError`, `SpaceConfigError`,
+ * `SpaceIdentityError`, `InvalidNameError`.
+ */
+export async function startNode(options: NodeOptions): Promise<StatewrightNode> {
+  const settings = readSettings(options);
+  const name = options.name ?? `${hostname().slice(0, 40)}-${process.pid}-${Math.random().toString(36).slice(2, 6)}`;
+  toToken(name, "a node name");
+  const opened = await openSpaceLog(options, nodeOptionNames, "Cannot start a node", `statewright node ${name}`);
+  try {
+    const spaceName = options.space ?? defaultSpace;
+    const node = new ActorNode({
+      log: opened.log,
+      spaceName,
+      space: opened.space,
+      definitions: options.actors,
+      node: name,
+      settings,
+      onEvent: options.onEvent ?? logToStderr,
+      fault: faultFromEnvironment() ?? noFaults,
+    });
+    const client = createClient({
+      log: opened.log,
+      space: opened.space,
+      spaceName,
+      sender: name,
+      time: systemTime,
+      actors: options.actors,
+    });
+    await node.start();
+    let stopping: Promise<void> | undefined;
+    const stop = async (): Promise<void> => {
+      await node.stop();
+      await client.close();
+      await opened.close();
+    };
+    return {
+      name,
+      client,
+      failed: node.failed,
+      stats: () => node.stats(),
+      stop: () => {
+        stopping ??= stop();
+        return stopping;
+      },
+    };
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+function readSettings(options: NodeOptions): Partial<NodeSettings> {
+  const problems: string[] = [];
+  const settings: Partial<Record<keyof NodeSettings, number>> = {};
+  if (!Array.isArray(options.actors) || options.actors.length === 0)
+    problems.push("actors is empty: name at least one definition made by defineActor");
+  else {
+    const types = new Set<string>();
+    options.actors.forEach((actor, i) => {
+      if (!isActorDefinition(actor)) problems.push(`actors[${i}] is not a definition made by defineActor`);
+      else if (types.has(actor.type)) problems.push(`actors[${i}] defines "${actor.type}" a second time`);
+      else types.add(actor.type);
+    });
+  }
+  for (const [option, setting] of Object.entries(durations) as Array<[keyof typeof durations, keyof NodeSettings]>) {
+    const value = options[option];
+    if (value === undefined) continue;
+    const ms = durationMs(value, option, problems);
+    if (ms !== undefined) settings[setting] = ms;
+  }
+  for (const option of sizes) {
+    const value = options[option];
+    if (value === undefined) continue;
+    if (!Number.isSafeInteger(value) || value < 0)
+      problems.push(`${option} is ${String(value)}: use a whole number from 0`);
+    else settings[option] = value;
+  }
+  if (settings.leaseMs !== undefined) {
+    if (settings.leaseMs < 300) problems.push(`lease is ${settings.leaseMs} ms: use at least 300 ms`);
+    settings.heartbeatMs = Math.min(defaultSettings.heartbeatMs, Math.round(settings.leaseMs / 4));
+  }
+  refuseProblems("Cannot start a node", problems);
+  return settings;
+}
+
+function logToStderr(event: NodeEvent): void {
+  if (event.level === "warn" || event.level === "error")
+    process.stderr.write(`${event.level} ${event.name}: ${event.message}\n`);
+}
+
+/**
+ * `STATEWRIGHT_FAULT=<point>[:<n>]` makes the process kill itself (SIGKILL) when it comes to the fault point for the n-th time:
+ * for tests of what a crash at that instant does.
+ */
+function faultFromEnvironment(): FaultHook | undefined {
+  const wanted = process.env.STATEWRIGHT_FAULT;
+  if (wanted === undefined || wanted === "") return undefined;
+  const [point, count = "1"] = wanted.split(":");
+  refuseProblems(
+    "Cannot start a node",
+    (faultPoints as readonly string[]).includes(point as string) && Number(count) >= 1
+      ? []
+      : [`STATEWRIGHT_FAULT is "${wanted}": use one of ${faultPoints.join(", ")}, with ":n" for the n-th time`],
+  );
+  let left = Number(count);
+  return (reached) => {
+    if (reached === point && --left <= 0) process.kill(process.pid, "SIGKILL");
+  };
+}

@@ -1,0 +1,172 @@
+/**
+ * A whole system in one process, for tests: a broker in memory, nodes and a client, under virtual time.
+ *
+ * 1. Nothing waits for real: timeouts, retries and takeovers pass in microseconds.
+ * 2. The same seed and the same calls give the same run.
+ */
+import type { SpaceRecord } from "../runtime/core/records.ts";
+import type { NodeSettings } from "../runtime/engine/context.ts";
+import type { FaultPoint } from "../runtime/engine/faults.ts";
+import { ActorNode, type NodeStats } from "../runtime/engine/node.ts";
+import type { NodeEvent } from "../runtime/engine/telemetry.ts";
+import type { FaultPlan } from "../runtime/memory/faults.ts";
+import { createMemoryBroker, type MemoryBroker, type MemoryConnection } from "../runtime/memory/memory-broker.ts";
+import { VirtualTime } from "../runtime/memory/virtual-time.ts";
+import { type Client, createClient } from "./client.ts";
+import type { AnyActorDefinition } from "./define-actor.ts";
+
+/** Options of {@link createTestSystem}; all but `actors` have defaults. */
+export interface TestSystemOptions {
+  readonly actors: readonly AnyActorDefinition[];
+  /** Decides everything that is left to chance. Default: 1. */
+  readonly seed?: number;
+  /** How many nodes are started. Default: 1. */
+  readonly nodes?: number;
+  /** Default: 4. */
+  readonly partitions?: number;
+  /** What the broker does wrong, and how often. Default: nothing. */
+  readonly faults?: FaultPlan;
+  /** Settings of all nodes, durations in milliseconds. Default: those of real nodes. */
+  readonly settings?: Partial<NodeSettings>;
+  /** Receives what the nodes have to say. Default: silence. */
+  readonly onEvent?: (event: NodeEvent, node: string) => void;
+}
+
+/** A node of a test system. */
+export interface TestNode {
+  readonly name: string;
+  stats(): NodeStats;
+  /** Ends it as SIGKILL does. */
+  crash(): void;
+  /** Ends it as SIGKILL does when it comes to the fault point for the `count`-th time (default 1). */
+  crashAt(point: FaultPoint, count?: number): void;
+  /** Stops and continues it, as SIGSTOP and SIGCONT do. */
+  freeze(): void;
+  thaw(): void;
+  /** Stops it gracefully. */
+  stop(): Promise<void>;
+}
+
+/** A system under test. */
+export interface TestSystem {
+  readonly time: VirtualTime;
+  readonly broker: MemoryBroker;
+  readonly client: Client;
+  readonly nodes: readonly TestNode[];
+  /** Starts another node, of other definitions when given, as after a deploy. */
+  startNode(options?: { readonly name?: string; readonly actors?: readonly AnyActorDefinition[] }): Promise<TestNode>;
+  /** Lets time pass until the promise settles, and settles as it does. */
+  run<A>(promise: Promise<A>): Promise<A>;
+  /** Lets so much time pass, in milliseconds. */
+  advance(ms: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const spaceName = "test";
+const historyDepth = 64;
+
+/**
+ * Starts a system with one client and the nodes asked for.
+ *
+ * Every call of the client must be driven, since time stands still otherwise: `await system.run(system.client.ask(…))`.
+ */
+export async function createTestSystem(options: TestSystemOptions): Promise<TestSystem> {
+  const time = new VirtualTime({ seed: options.seed ?? 1 });
+  const broker = createMemoryBroker({
+    time,
+    historyDepth,
+    ...(options.faults === undefined ? {} : { faults: options.faults }),
+  });
+  const space: SpaceRecord = {
+    format: 1,
+    partitions: options.partitions ?? 4,
+    hash: "fnv1a-mix32",
+    historyDepth,
+    identity: { core: "memory", ingress: "memory" },
+  };
+  const settings = options.settings ?? {};
+  const nodes: TestNode[] = [];
+
+  const run = async <A>(promise: Promise<A>): Promise<A> => {
+    let isSettled = false;
+    const settle = (): void => {
+      isSettled = true;
+    };
+    promise.then(settle, settle);
+    await time.runUntil(() => isSettled);
+    return promise;
+  };
+
+  const startNode: TestSystem["startNode"] = async (given = {}) => {
+    const name = given.name ?? `node-${nodes.length + 1}`;
+    const connection = broker.connect(name);
+    const random = time.random.fork(`node ${name} ${nodes.length}`);
+    let planned: { readonly point: FaultPoint; left: number } | undefined;
+    const node = new ActorNode({
+      log: connection.log,
+      spaceName,
+      space,
+      definitions: given.actors ?? options.actors,
+      node: name,
+      settings,
+      time: connection.time,
+      random: () => random.next(),
+      onEvent: (event) => options.onEvent?.(event, name),
+      fault: (point) => {
+        if (planned?.point === point && --planned.left <= 0) crash();
+      },
+    });
+    const crash = (): void => {
+      connection.sever();
+      node.abandon();
+    };
+    const testNode: TestNode = {
+      name,
+      stats: () => node.stats(),
+      crash,
+      crashAt: (point, count = 1) => {
+        planned = { point, left: count };
+      },
+      freeze: () => connection.freeze(),
+      thaw: () => connection.thaw(),
+      stop: () => node.stop(),
+    };
+    nodes.push(testNode);
+    await run(node.start());
+    return testNode;
+  };
+
+  for (let i = 0; i < (options.nodes ?? 1); i++) await startNode();
+  const client = connectClient(broker.connect("client"), time, space, options.actors);
+  return {
+    time,
+    broker,
+    client,
+    nodes,
+    startNode,
+    run,
+    advance: (ms) => time.advance(ms),
+    stop: async () => {
+      await run(client.close());
+      for (const node of nodes) await run(node.stop());
+    },
+  };
+}
+
+function connectClient(
+  connection: MemoryConnection,
+  time: VirtualTime,
+  space: SpaceRecord,
+  actors: readonly AnyActorDefinition[],
+): Client {
+  const random = time.random.fork("client");
+  return createClient({
+    log: connection.log,
+    space,
+    spaceName,
+    time: connection.time,
+    actors,
+    random: () => random.next(),
+    clientId: "test-client",
+  });
+}

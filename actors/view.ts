@@ -1,0 +1,152 @@
+/** Views: what readers see of an actor's committed state, decoded from its state records and from answers. */
+import type { Address } from "../runtime/core/address.ts";
+import { formatAddress } from "../runtime/core/address.ts";
+import { fromStored } from "../runtime/core/codec.ts";
+import { CorruptRecordError } from "../runtime/core/errors.ts";
+import {
+  type ActorStatus,
+  type DeadReason,
+  decodeRecord,
+  type HandledMessage,
+  type Outcome,
+  type StateRecord,
+  type StoredSnapshot,
+} from "../runtime/core/records.ts";
+import type { LogRecord } from "../runtime/log/log.ts";
+
+/** The committed state of one actor at one revision. */
+export class ActorView<Context = unknown> {
+  readonly address: Address;
+  /** How many messages the actor has handled up to this state. */
+  readonly revision: number;
+  readonly status: "active" | "done" | "error";
+  /** The state value, as XState writes it. */
+  readonly value: unknown;
+  readonly context: Context;
+  readonly tags: readonly string[];
+  /** The machine's output, when `status` is `done`. */
+  readonly output: unknown;
+  /** What the machine failed with, when `status` is `error`. */
+  readonly error: unknown;
+  /** When it was committed, by the log's clock, milliseconds since 1970. In an answer: when it arrived, by this process's clock. */
+  readonly at: number;
+
+  constructor(fields: {
+    readonly address: Address;
+    readonly revision: number;
+    readonly status: ActorStatus;
+    readonly snapshot: StoredSnapshot;
+    readonly at: number;
+  }) {
+    const { snapshot, status } = fields;
+    this.address = fields.address;
+    this.revision = fields.revision;
+    this.status = status === "new" ? "active" : status;
+    this.value = snapshot.value;
+    this.context = fromStored(snapshot.context) as Context;
+    this.tags = snapshot.tags ?? [];
+    this.output = fromStored(snapshot.output);
+    this.error = fromStored(snapshot.error);
+    this.at = fields.at;
+  }
+
+  /** True when the actor is in the given state: a state value or a path such as `"paid.shipping"`, matched as XState's `matches` does. */
+  matches(value: unknown): boolean {
+    return matchesState(value, this.value);
+  }
+
+  hasTag(tag: string): boolean {
+    return this.tags.includes(tag);
+  }
+}
+
+/** One handled message in an actor's history. */
+export interface HistoryEntry {
+  /** Counts the messages that the actor has handled, this one included. */
+  readonly revision: number;
+  readonly message: string;
+  /** Event type, or `create`; empty when the message could not be read. */
+  readonly event: string;
+  readonly outcome: Outcome;
+  /** State value before; undefined when there was none. */
+  readonly from: unknown;
+  /** State value after; undefined when there is none. */
+  readonly to: unknown;
+  /** When it was decided, milliseconds since 1970. */
+  readonly at: number;
+  /** The actor that sent it, `type/id`, or the sender's name. */
+  readonly by: string | undefined;
+  /** For `dead`: the letter. */
+  readonly letter?: string;
+  readonly reason?: DeadReason;
+}
+
+/** Decodes a state record. Errors: `CorruptRecordError` naming the actor. */
+export function readState(address: Address, record: LogRecord): StateRecord {
+  return decodeRecord<StateRecord>(`the state of ${formatAddress(address)} at sequence ${record.seq}`, record.data);
+}
+
+/** The view in a state record; undefined while the actor is not created. */
+export function viewOfState<C>(address: Address, state: StateRecord, at: number): ActorView<C> | undefined {
+  if (state.status === "new") return undefined;
+  if (state.snapshot === undefined) {
+    throw new CorruptRecordError(
+      `Cannot read the state of ${formatAddress(address)} at revision ${state.revision}: it holds no snapshot.`,
+      {
+        details: { actor: formatAddress(address), revision: state.revision },
+      },
+    );
+  }
+  return new ActorView<C>({ address, revision: state.revision, status: state.status, snapshot: state.snapshot, at });
+}
+
+/** Reads and decodes in one step. */
+export function viewOfRecord<C>(address: Address, record: LogRecord): ActorView<C> | undefined {
+  return viewOfState<C>(address, readState(address, record), record.timeMs);
+}
+
+/** A state's handled messages as history, oldest first. */
+export function historyOf(state: StateRecord): HistoryEntry[] {
+  return state.handled.map(entryOf);
+}
+
+function entryOf(handled: HandledMessage): HistoryEntry {
+  return {
+    revision: handled.revision,
+    message: handled.message,
+    event: handled.event,
+    outcome: handled.outcome,
+    from: handled.from,
+    to: handled.to,
+    at: handled.at,
+    by: handled.by,
+    ...(handled.letter === undefined ? {} : { letter: handled.letter }),
+    ...(handled.reason === undefined ? {} : { reason: handled.reason }),
+  };
+}
+
+/**
+ * True when `actual` is in the state that `expected` describes, which may say less than `actual` does.
+ *
+ * *Source*: XState 5 `matchesState`; a dotted string is a path.
+ */
+export function matchesState(expected: unknown, actual: unknown): boolean {
+  const wanted = typeof expected === "string" ? pathToValue(expected) : expected;
+  const found = typeof actual === "string" ? pathToValue(actual) : actual;
+  if (typeof wanted === "string")
+    return typeof found === "string" ? wanted === found : isObject(found) && Object.hasOwn(found, wanted);
+  if (!isObject(wanted) || !isObject(found)) return false;
+  return Object.keys(wanted).every((key) => Object.hasOwn(found, key) && matchesState(wanted[key], found[key]));
+}
+
+/** A backslash takes the next character as it is, so that a key may hold a dot. */
+function pathToValue(path: string): unknown {
+  const keys = (path.match(/(?:\\.|[^.\\])+/gs) ?? [path]).map((key) => key.replace(/\\(.)/gs, "$1"));
+  let value: unknown = keys[keys.length - 1];
+  for (let i = keys.length - 2; i >= 0; i--) value = { [keys[i] as string]: value };
+  return value;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}

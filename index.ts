@@ -1,0 +1,41 @@
+/** Statewright: XState state machines as durable actors on NATS JetStream. */
+export type {
+  ActorTypeInfo,
+  AskOptions,
+  AskResult,
+  Client,
+  CreateResult,
+  DurationInput,
+  SendOptions,
+  SendReceipt,
+  WaitCondition,
+  WaitOptions,
+} from "./actors/client.ts";
+export { type ConnectOptions, connect } from "./actors/connect.ts";
+export type { DeadLetter, DeadLetterFilter, DeadLetterSummary, DeadLetters } from "./actors/dead-letters.ts";
+export {
+  type ActorDefinition,
+  type ActorOptions,
+  type ActorRef,
+  type AnyActorDefinition,
+  type ContextOf,
+  defineActor,
+  type EventOf,
+  type EventSchemas,
+  type InputOf,
+  type OutputOf,
+  type PayloadSchema,
+} from "./actors/define-actor.ts";
+export type { SpaceOptions } from "./actors/space-options.ts";
+export { type NodeOptions, type StatewrightNode, startNode } from "./actors/start-node.ts";
+export type { ActorView, HistoryEntry } from "./actors/view.ts";
+export * from "./runtime/core/errors.ts";
+export type { NodeStats } from "./runtime/engine/node.ts";
+export type { NodeCounters, NodeEvent } from "./runtime/engine/telemetry.ts";
+export { publish, reply, tell } from "./runtime/machine/actions.ts";
+export {
+  type EmbeddedServer,
+  type EmbeddedServerOptions,
+  startEmbeddedServer,
+} from "./runtime/server/embedded-server.ts";
+export type { RetryPolicy, RetryPolicyInput, ScheduledRetryPolicy } from "./runtime/supervise/retry-policy.ts";
