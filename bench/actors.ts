@@ -1,0 +1,61 @@
+/** The actors of the benchmarks: five states, about 300 bytes of context, one message told for every message. */
+import { assign, setup } from "xstate";
+import { defineActor, reply, tell } from "../index.ts";
+
+const padding = "x".repeat(180);
+
+const counter = setup({
+  types: {
+    context: {} as { count: number; sum: number; last: string; padding: string },
+    events: {} as { type: "ADD"; amount: number; id: string },
+  },
+  actions: {
+    add: assign({
+      count: ({ context }) => context.count + 1,
+      sum: ({ context, event }) => context.sum + event.amount,
+      last: ({ event }) => event.id,
+    }),
+    tellSink: tell(
+      "sink",
+      ({ event }) => event.id,
+      ({ event }) => ({ type: "ADDED", amount: event.amount }),
+    ),
+  },
+  guards: { isPositive: ({ event }) => event.amount > 0 },
+}).createMachine({
+  id: "counter",
+  context: { count: 0, sum: 0, last: "", padding },
+  initial: "one",
+  states: {
+    one: { on: { ADD: { guard: "isPositive", target: "two", actions: ["add", "tellSink"] } } },
+    two: { on: { ADD: { guard: "isPositive", target: "three", actions: ["add", "tellSink"] } } },
+    three: { on: { ADD: { guard: "isPositive", target: "four", actions: ["add", "tellSink"] } } },
+    four: { on: { ADD: { guard: "isPositive", target: "five", actions: ["add", "tellSink"] } } },
+    five: { on: { ADD: { guard: "isPositive", target: "one", actions: ["add", "tellSink"] } } },
+  },
+});
+
+const sink = setup({
+  types: { context: {} as { sum: number; padding: string }, events: {} as { type: "ADDED"; amount: number } },
+}).createMachine({
+  id: "sink",
+  context: { sum: 0, padding },
+  on: { ADDED: { actions: assign({ sum: ({ context, event }) => context.sum + event.amount }) } },
+});
+
+const asked = setup({
+  types: { context: {} as { count: number; padding: string }, events: {} as { type: "ADD" } },
+}).createMachine({
+  id: "asked",
+  context: { count: 0, padding },
+  on: {
+    ADD: { actions: [assign({ count: ({ context }) => context.count + 1 }), reply(({ context }) => context.count)] },
+  },
+});
+
+/** Counts, and tells a sink about it. */
+export const counterActor = defineActor("counter", { machine: counter });
+/** Receives what counters tell. */
+export const sinkActor = defineActor("sink", { machine: sink });
+/** Counts and answers. */
+export const askedActor = defineActor("asked", { machine: asked });

@@ -1,0 +1,67 @@
+/** A process of a benchmark: runs a node or the floor until all messages are handled, and reports to its parent. */
+import { startNode } from "../index.ts";
+import { openJetStreamLog } from "../runtime/jetstream/jetstream-log.ts";
+import { askedActor, counterActor, sinkActor } from "./actors.ts";
+import { runFloor } from "./floor.ts";
+
+const [mode, url, space, expectedText] = process.argv.slice(2) as [string, string, string, string];
+const expected = Number(expectedText);
+const tell = (message: object): void => {
+  process.send?.(message);
+};
+
+if (mode === "floor") {
+  const opened = await openJetStreamLog({ servers: url, space, assumeSyncAlways: true });
+  tell({ tookMs: await runFloor(opened, space, expected) });
+  await opened.close();
+} else if (mode === "memory") {
+  const node = await startNode({
+    servers: url,
+    space,
+    assumeSyncAlways: true,
+    actors: [askedActor],
+    passivateAfter: "15 seconds",
+    cacheBytes: 2 ** 30,
+  });
+  const heap = (): object => {
+    globalThis.gc?.();
+    globalThis.gc?.();
+    return { heapBytes: process.memoryUsage().heapUsed, idleActors: node.stats().idleActors };
+  };
+  const until = async (isTrue: () => boolean): Promise<void> => {
+    while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 50));
+  };
+  await until(() => node.stats().partitions.length === 16);
+  tell(heap());
+  await until(() => node.stats().idleActors === expected);
+  tell(heap());
+  await until(() => node.stats().idleActors === 0);
+  tell(heap());
+  await node.stop();
+} else {
+  let startedMs = 0;
+  const node = await startNode({
+    servers: url,
+    space,
+    name: "bench",
+    assumeSyncAlways: true,
+    actors: [counterActor, sinkActor, askedActor],
+    onEvent: (event) => {
+      if (startedMs === 0 && event.name === "partition.opened") startedMs = performance.now();
+      if (event.level === "warn" || event.level === "error") process.stderr.write(`${event.message}\n`);
+    },
+  });
+  if (mode === "node") {
+    while (node.stats().counters.applied < expected) await new Promise((resolve) => setTimeout(resolve, 5));
+    const tookMs = performance.now() - startedMs;
+    const { counters } = node.stats();
+    tell({ tookMs, commits: counters.commits, records: counters.records });
+    await node.stop();
+  } else {
+    while (node.stats().partitions.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    tell({ ready: true });
+    await new Promise((resolve) => process.once("message", resolve));
+    await node.stop();
+  }
+}
+process.exit(0);
