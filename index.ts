@@ -31,7 +31,7 @@ export { type NodeOptions, type StatewrightNode, startNode } from "./actors/star
 export type { ActorView, HistoryEntry } from "./actors/view.ts";
 export * from "./runtime/core/errors.ts";
 export type { NodeStats } from "./runtime/engine/node.ts";
-export type { NodeCounters, NodeEvent } from "./runtime/engine/telemetry.ts";
+export { Latencies, type NodeCounters, type NodeEvent } from "./runtime/engine/telemetry.ts";
 export { publish, reply, tell } from "./runtime/machine/actions.ts";
 export {
   type EmbeddedServer,

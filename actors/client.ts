@@ -105,44 +105,44 @@ export interface Client {
    * `PayloadTooLargeError`. Nothing stored: `LogUnavailableError`, `StorageFullError`. Not known whether it was stored: `SendUnknownError`, and
    * `SystemStoppedError` where it says so; with a key it is safe to send again.
    */
-  send<D extends AnyActorDefinition>(ref: ActorRef<D>, event: EventOf<D>, options?: SendOptions): Promise<SendReceipt>;
   send(target: UntypedTarget, event: UntypedEvent, options?: SendOptions): Promise<SendReceipt>;
+  send<D extends AnyActorDefinition>(ref: ActorRef<D>, event: EventOf<D>, options?: SendOptions): Promise<SendReceipt>;
 
   /**
    * Sends an event and resolves with its outcome: the state committed after it, and what the machine answered with `reply`.
    *
    * *Errors* Those of `send`; `DeadLetteredError` when the message became a dead letter; `AskTimeoutError` when the outcome is not known in time.
    */
+  ask(target: UntypedTarget, event: UntypedEvent, options?: AskOptions): Promise<AskResult>;
   ask<D extends AnyActorDefinition>(
     ref: ActorRef<D>,
     event: EventOf<D>,
     options?: AskOptions,
   ): Promise<AskResult<ContextOf<D>>>;
-  ask(target: UntypedTarget, event: UntypedEvent, options?: AskOptions): Promise<AskResult>;
 
   /** Makes an actor with an input; one that exists already is left as it is. *Errors* As `ask`. */
+  create(target: UntypedTarget, input?: unknown, options?: AskOptions): Promise<CreateResult>;
   create<D extends AnyActorDefinition>(
     ref: ActorRef<D>,
     input: InputOf<D>,
     options?: AskOptions,
   ): Promise<CreateResult<ContextOf<D>>>;
-  create(target: UntypedTarget, input?: unknown, options?: AskOptions): Promise<CreateResult>;
 
   /** Reads an actor's newest committed state; undefined while there is none. *Errors* `InvalidNameError`, `LogUnavailableError`. */
-  get<D extends AnyActorDefinition>(ref: ActorRef<D>): Promise<ActorView<ContextOf<D>> | undefined>;
   get(target: UntypedTarget): Promise<ActorView | undefined>;
+  get<D extends AnyActorDefinition>(ref: ActorRef<D>): Promise<ActorView<ContextOf<D>> | undefined>;
 
   /**
    * Resolves with the first committed state, the current one included, that fulfils a condition: a predicate, `{ tag }`, `{ value }`, or `"done"`.
    *
    * *Errors* `WaitTimeoutError` with what was seen last; what the predicate throws.
    */
+  waitFor(target: UntypedTarget, condition: WaitCondition, options?: WaitOptions): Promise<ActorView>;
   waitFor<D extends AnyActorDefinition>(
     ref: ActorRef<D>,
     condition: WaitCondition<ContextOf<D>>,
     options?: WaitOptions,
   ): Promise<ActorView<ContextOf<D>>>;
-  waitFor(target: UntypedTarget, condition: WaitCondition, options?: WaitOptions): Promise<ActorView>;
 
   /**
    * Iterates over an actor's committed states, from the current one on.
@@ -153,11 +153,11 @@ export interface Client {
    *
    * *Errors* The iteration throws the signal's reason when it is aborted, `SystemStoppedError` when the client is closed.
    */
+  watch(target: UntypedTarget, options?: { readonly signal?: AbortSignal }): AsyncIterable<ActorView>;
   watch<D extends AnyActorDefinition>(
     ref: ActorRef<D>,
     options?: { readonly signal?: AbortSignal },
   ): AsyncIterable<ActorView<ContextOf<D>>>;
-  watch(target: UntypedTarget, options?: { readonly signal?: AbortSignal }): AsyncIterable<ActorView>;
 
   /** The newest messages that an actor has handled, oldest first, as far back as the space keeps states; `last` is 10 by default. */
   history(target: ActorRef | UntypedTarget, options?: { readonly last?: number }): Promise<HistoryEntry[]>;

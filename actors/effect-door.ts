@@ -37,39 +37,39 @@ type Result<A> = Effect.Effect<A, StatewrightError>;
 /** The client of the Promise door, with Effects for Promises and a `Stream` for the async iterable. */
 export interface EffectClient {
   /** See `Client.send`. */
+  send(target: UntypedTarget, event: UntypedEvent, options?: WithoutSignal<SendOptions>): Result<SendReceipt>;
   send<D extends AnyActorDefinition>(
     ref: ActorRef<D>,
     event: EventOf<D>,
     options?: WithoutSignal<SendOptions>,
   ): Result<SendReceipt>;
-  send(target: UntypedTarget, event: UntypedEvent, options?: WithoutSignal<SendOptions>): Result<SendReceipt>;
   /** See `Client.ask`. */
+  ask(target: UntypedTarget, event: UntypedEvent, options?: WithoutSignal<AskOptions>): Result<AskResult>;
   ask<D extends AnyActorDefinition>(
     ref: ActorRef<D>,
     event: EventOf<D>,
     options?: WithoutSignal<AskOptions>,
   ): Result<AskResult<ContextOf<D>>>;
-  ask(target: UntypedTarget, event: UntypedEvent, options?: WithoutSignal<AskOptions>): Result<AskResult>;
   /** See `Client.create`. */
+  create(target: UntypedTarget, input?: unknown, options?: WithoutSignal<AskOptions>): Result<CreateResult>;
   create<D extends AnyActorDefinition>(
     ref: ActorRef<D>,
     input: InputOf<D>,
     options?: WithoutSignal<AskOptions>,
   ): Result<CreateResult<ContextOf<D>>>;
-  create(target: UntypedTarget, input?: unknown, options?: WithoutSignal<AskOptions>): Result<CreateResult>;
   /** See `Client.get`. */
-  get<D extends AnyActorDefinition>(ref: ActorRef<D>): Result<ActorView<ContextOf<D>> | undefined>;
   get(target: UntypedTarget): Result<ActorView | undefined>;
+  get<D extends AnyActorDefinition>(ref: ActorRef<D>): Result<ActorView<ContextOf<D>> | undefined>;
   /** See `Client.waitFor`. */
+  waitFor(target: UntypedTarget, condition: WaitCondition, options?: WithoutSignal<WaitOptions>): Result<ActorView>;
   waitFor<D extends AnyActorDefinition>(
     ref: ActorRef<D>,
     condition: WaitCondition<ContextOf<D>>,
     options?: WithoutSignal<WaitOptions>,
   ): Result<ActorView<ContextOf<D>>>;
-  waitFor(target: UntypedTarget, condition: WaitCondition, options?: WithoutSignal<WaitOptions>): Result<ActorView>;
   /** See `Client.watch`. */
-  watch<D extends AnyActorDefinition>(ref: ActorRef<D>): Stream.Stream<ActorView<ContextOf<D>>, StatewrightError>;
   watch(target: UntypedTarget): Stream.Stream<ActorView, StatewrightError>;
+  watch<D extends AnyActorDefinition>(ref: ActorRef<D>): Stream.Stream<ActorView<ContextOf<D>>, StatewrightError>;
   /** See `Client.history`. */
   history(target: ActorRef | UntypedTarget, options?: { readonly last?: number }): Result<HistoryEntry[]>;
   /** See `Client.types`. */

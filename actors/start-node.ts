@@ -19,7 +19,7 @@ export interface NodeOptions extends SpaceOptions {
   readonly actors: readonly AnyActorDefinition[];
   /** Name of the node, unique in the space. Default: host name, process id and a random part. */
   readonly name?: string;
-  /** A node without a sign of life for so long loses its partitions. Default: 3 seconds; at least 300 ms. */
+  /** A node without a sign of life for so long loses its partitions. Default: 2.5 seconds; at least 300 ms. */
   readonly lease?: DurationInput;
   /** How often the low-water mark of handled messages is written. Default: 1 second. */
   readonly checkpointEvery?: DurationInput;

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { NodeEvent, NodeStats } from "../../index.ts";
-import { Latencies } from "../../runtime/engine/telemetry.ts";
+import { Latencies } from "../../index.ts";
 import type { Version } from "./airport.ts";
 import type { NodeOrder, NodeReport } from "./node.ts";
 

@@ -27,8 +27,16 @@ export interface Delivery {
   duplicateOf: KeyRecord | undefined;
   /** True when the log was asked for its key since the actor was loaded, and had none. */
   isKeyNew: boolean;
-  /** Set when the message is to die as soon as its earlier letter is read. */
-  verdict: { readonly reason: DeadReason; readonly explanation: string; earlier: LetterRecord | undefined } | undefined;
+  /** Set when the message is to die. */
+  verdict:
+    | {
+        readonly reason: DeadReason;
+        readonly explanation: string;
+        readonly earlier: LetterRecord | undefined;
+        /** The stored snapshot of the state on which it failed: on another one it may not. */
+        readonly on: string | undefined;
+      }
+    | undefined;
 }
 
 /** The actor type that stands for messages without a usable address, one actor per partition; no definition can have this name. */

@@ -270,6 +270,8 @@ export class Dispatcher {
     const env = this.#env;
     env.now = now;
     this.#deciding = lane;
+    // The state on which it failed may never have been committed, and its key may have been applied elsewhere meanwhile.
+    if (delivery.verdict !== undefined && !holds(lane, delivery)) delivery.verdict = undefined;
     if (delivery.verdict !== undefined) {
       const { reason, explanation, earlier } = delivery.verdict;
       // Spent attempts stay spent, should the commit be refused; everything else is looked at again then.
@@ -299,7 +301,7 @@ export class Dispatcher {
     if (verdict === undefined) return "wait";
     const letter = redrivenLetter(delivery);
     if (letter === undefined) {
-      delivery.verdict = { ...verdict, earlier: undefined };
+      delivery.verdict = { ...verdict, earlier: undefined, on: lane.head.snapshotJson };
       return "decide";
     }
     this.#readLetter(lane, delivery, letter, verdict);
@@ -398,7 +400,7 @@ export class Dispatcher {
           } catch {
             earlier = undefined;
           }
-          delivery.verdict = { ...verdict, earlier };
+          delivery.verdict = { ...verdict, earlier, on: lane.head.snapshotJson };
           lane.phase = "ready";
           this.#wake(lane);
         },
@@ -625,6 +627,14 @@ function isStuck(lane: Lane): boolean {
 
 function keyName(lane: Lane, key: string): string {
   return `${lane.subject} ${key}`;
+}
+
+/** True when a verdict was reached on the state and with the knowledge that the lane has now. */
+function holds(lane: Lane, delivery: Delivery): boolean {
+  return (
+    delivery.verdict?.on === lane.head.snapshotJson &&
+    (delivery.isKeyNew || delivery.duplicateOf !== undefined || keyOf(delivery) === undefined)
+  );
 }
 
 function keyOf(delivery: Delivery): string | undefined {

@@ -16,8 +16,8 @@ import { type NodeCounters, type NodeEvent, Telemetry } from "./telemetry.ts";
 
 /** Default settings of a node; durations in milliseconds. */
 export const defaultSettings: NodeSettings = {
-  heartbeatMs: 750,
-  leaseMs: 3000,
+  heartbeatMs: 600,
+  leaseMs: 2500,
   checkpointMs: 1000,
   purgeMs: 2_000,
   ingressGraceMs: 30_000,

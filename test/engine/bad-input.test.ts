@@ -179,3 +179,25 @@ describe("a hostile message", () => {
     },
   );
 });
+
+describe("an actor whose type the node does not know", () => {
+  it("keeps its state and the machine that made it, and the letter can be redriven", async () => {
+    system = await createTestSystem({ actors: [counter] });
+    await system.run(system.client.ask(counter.ref("a"), { type: "ADD", amount: 1 }));
+    await system.run((system.nodes[0] as (typeof system.nodes)[0]).stop());
+    const other = defineActor("other", { machine: setup({}).createMachine({}) });
+    const stranger = await system.startNode({ actors: [other] });
+    await system.run(system.client.send(counter.ref("a"), { type: "ADD", amount: 2 }));
+    await system.advance(5000);
+    const [letter] = await system.run(system.client.deadLetters.list({}));
+    expect(letter?.reason).toBe("unknown-type");
+    await system.run(stranger.stop());
+    await system.startNode();
+    await system.run(system.client.deadLetters.redrive(letter?.letter as string));
+    const view = await system.run(system.client.waitFor(counter.ref("a"), (seen) => seen.context.sum === 3));
+    expect(view.revision).toBe(3);
+    const states = system.broker.records("core", "sw.test.core.*.state.counter.>");
+    const machines = states.map((record) => JSON.parse(Buffer.from(record.data).toString()).machine);
+    expect(machines).toEqual(machines.map(() => counter.driver.identity));
+  });
+});

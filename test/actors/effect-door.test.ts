@@ -1,0 +1,109 @@
+import * as Effect from "effect/Effect";
+import * as Fiber from "effect/Fiber";
+import * as Stream from "effect/Stream";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { assign, setup } from "xstate";
+import { z } from "zod";
+import { defineActor } from "../../actors/define-actor.ts";
+import { type EffectClient, toEffectClient } from "../../actors/effect-door.ts";
+import { createTestSystem, type TestSystem } from "../../actors/test-system.ts";
+import { reply } from "../../runtime/machine/actions.ts";
+
+const counter = defineActor("counter", {
+  machine: setup({
+    types: { context: {} as { sum: number }, events: {} as { type: "ADD"; amount: number } },
+  }).createMachine({
+    context: { sum: 0 },
+    on: {
+      ADD: {
+        actions: [
+          assign({ sum: ({ context, event }) => context.sum + event.amount }),
+          reply(({ context }) => context.sum),
+        ],
+      },
+    },
+  }),
+  events: { ADD: z.object({ amount: z.number() }) },
+});
+
+let system: TestSystem;
+let client: EffectClient;
+const run = <A, E>(effect: Effect.Effect<A, E>): Promise<A> => system.run(Effect.runPromise(effect));
+
+beforeEach(async () => {
+  system = await createTestSystem({ actors: [counter] });
+  client = toEffectClient(system.client);
+});
+afterEach(() => system.stop());
+
+describe("the Effect door", () => {
+  it("does what the Promise door does, under the same names", async () => {
+    const program = Effect.gen(function* () {
+      yield* client.send(counter.ref("a"), { type: "ADD", amount: 2 }, { key: "k" });
+      const again = yield* client.send(counter.ref("a"), { type: "ADD", amount: 2 }, { key: "k" });
+      const asked = yield* client.ask(counter.ref("a"), { type: "ADD", amount: 3 });
+      const seen = yield* client.waitFor(counter.ref("a"), (view) => view.context.sum === 5);
+      const history = yield* client.history(counter.ref("a"));
+      const letters = yield* client.deadLetters((office) => office.list());
+      return {
+        again: again.duplicate,
+        reply: asked.reply,
+        sum: seen.context.sum,
+        events: history.map((entry) => entry.event),
+        letters,
+      };
+    });
+    expect(await run(program)).toEqual({ again: true, reply: 5, sum: 5, events: ["ADD", "ADD"], letters: [] });
+  });
+
+  it("fails with the very error, typed by its tag", async () => {
+    const program = client
+      .send(counter.ref("a"), { type: "ADD", amount: "2" } as never)
+      .pipe(Effect.catchTag("InvalidEventError", (error) => Effect.succeed(error.retry)));
+    expect(await run(program as Effect.Effect<unknown>)).toBe("terminal");
+  });
+
+  it("dies of what is no error of Statewright", async () => {
+    const exit = await run(
+      Effect.exit(
+        client.send(counter.ref("a"), { type: "ADD", amount: 1 }).pipe(
+          Effect.andThen(
+            client.waitFor(counter.ref("a"), () => {
+              throw new RangeError("a bug in the predicate");
+            }),
+          ),
+        ),
+      ),
+    );
+    expect(exit._tag).toBe("Failure");
+    expect(String(exit)).toContain("Die");
+  });
+
+  it("aborts the call when the Effect is interrupted", async () => {
+    const program = Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(
+        client.waitFor(counter.ref("never"), { tag: "nowhere" }, { timeout: "1 hour" }),
+      );
+      yield* Effect.yieldNow;
+      yield* Fiber.interrupt(fiber);
+      return "interrupted";
+    });
+    const before = system.time.elapsed();
+    expect(await run(program)).toBe("interrupted");
+    expect(system.time.elapsed() - before).toBeLessThan(60_000);
+  });
+
+  it("streams committed states", async () => {
+    const program = Effect.gen(function* () {
+      yield* client.ask(counter.ref("s"), { type: "ADD", amount: 1 });
+      const again = client.ask(counter.ref("s"), { type: "ADD", amount: 1 });
+      const seen = yield* client.watch(counter.ref("s")).pipe(
+        Stream.tap((view) => (view.context.sum === 1 ? again : Effect.void)),
+        Stream.take(2),
+        Stream.runCollect,
+      );
+      return seen.map((view) => view.context.sum);
+    });
+    expect(await run(program)).toEqual([1, 2]);
+  });
+});
