@@ -21,6 +21,8 @@ export interface SpaceOptions {
   readonly inboxPrefix?: string;
   /** JetStream domain, for leaf nodes. */
   readonly domain?: string;
+  /** Makes the space when it does not exist. Default: true; false where a mistyped name should be an error. */
+  readonly createSpace?: boolean;
   /** How many partitions a new space gets. Default: 16. An existing space with another number is refused. */
   readonly partitions?: number;
   /** How many states of an actor a new space keeps. Default: 16. An existing space with another number is refused. */
@@ -50,6 +52,7 @@ const spaceOptionNames = [
   "tls",
   "inboxPrefix",
   "domain",
+  "createSpace",
   "partitions",
   "historyDepth",
   "replicas",

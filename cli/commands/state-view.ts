@@ -1,0 +1,85 @@
+/** How an actor's state is printed: by `show`, and by the commands that end with a state. */
+import type { AskResult } from "../../actors/client.ts";
+import type { ActorView } from "../../actors/view.ts";
+import { formatAddress } from "../../runtime/core/address.ts";
+import { type Field, type FullKind, fitJson } from "../printer.ts";
+import { shownJsonLines, shownState, shownTime } from "../shown-values.ts";
+import type { Style } from "../terminal.ts";
+
+/** An actor's state. */
+export const stateKind: FullKind<ActorView> = {
+  id: (view) => formatAddress(view.address),
+  json: jsonOfView,
+  fields: (view, width) => [
+    { label: "actor", text: formatAddress(view.address), style: "bold" },
+    ...fieldsOfView(view, width),
+  ],
+};
+
+/** What `ask` and `create` end with. */
+export interface Answered {
+  readonly actor: string;
+  readonly result: AskResult;
+}
+
+/** The outcome of a message, and the state after it. */
+export const answerKind: FullKind<Answered> = {
+  id: ({ result }) => result.message,
+  json: ({ actor, result }) => ({
+    actor,
+    outcome: result.outcome,
+    reply: result.reply,
+    duplicate: result.duplicate,
+    message: result.message,
+    revision: result.revision,
+    view: jsonOfView(result.view),
+  }),
+  fields: ({ actor, result }, width) => [
+    { label: "actor", text: actor, style: "bold" },
+    { label: "outcome", text: shownOutcome(result), style: result.outcome === "ignored" ? "yellow" : "green" },
+    ...(result.reply === undefined
+      ? []
+      : [{ label: "reply", text: fitJson(result.reply, shownJsonLines, width) } satisfies Field]),
+    { label: "message", text: result.message },
+    ...fieldsOfView(result.view, width, result.revision),
+  ],
+};
+
+function shownOutcome({ outcome, duplicate }: AskResult): string {
+  const meaning = outcome === "ignored" ? "ignored: nothing was changed" : outcome;
+  return duplicate && outcome !== "duplicate" ? `${meaning} (by an earlier message with this key)` : meaning;
+}
+
+function jsonOfView(view: ActorView): Record<string, unknown> {
+  return {
+    actor: formatAddress(view.address),
+    status: view.status,
+    value: view.value,
+    context: view.context,
+    tags: view.tags,
+    ...(view.output === undefined ? {} : { output: view.output }),
+    ...(view.error === undefined ? {} : { error: view.error }),
+    revision: view.revision,
+    at: shownTime(view.at),
+  };
+}
+
+function fieldsOfView(view: ActorView, width: number, expectedRevision = view.revision): Field[] {
+  const styles: Readonly<Record<ActorView["status"], Style>> = { active: "green", done: "dim", error: "red" };
+  const later =
+    view.revision === expectedRevision
+      ? ""
+      : ` (the message was revision ${expectedRevision}, whose state is no longer kept)`;
+  return [
+    { label: "status", text: view.status, style: styles[view.status] },
+    { label: "value", text: shownState(view.value) },
+    { label: "context", text: fitJson(view.context, shownJsonLines, width) },
+    ...(view.tags.length === 0 ? [] : [{ label: "tags", text: view.tags.join(", ") }]),
+    ...(view.output === undefined ? [] : [{ label: "output", text: fitJson(view.output, shownJsonLines, width) }]),
+    ...(view.error === undefined
+      ? []
+      : [{ label: "error", text: fitJson(view.error, shownJsonLines, width), style: "red" as const }]),
+    { label: "revision", text: `${view.revision}${later}` },
+    { label: "when", text: shownTime(view.at) },
+  ];
+}

@@ -1,0 +1,112 @@
+#!/usr/bin/env node
+/** The command line. Each command is loaded when it is called: `--help` and `version` load none of the runtime. */
+import { InvalidOptionsError } from "../runtime/core/errors.ts";
+import type { CommandName } from "./command-table.ts";
+import { type ExitCode, exitCodeOf, exitCodes } from "./exit-codes.ts";
+import { type FailureStyle, tellFailure } from "./failure.ts";
+import { parseAndPerform } from "./program.ts";
+import { type Io, openTerminal } from "./terminal.ts";
+
+/** How a command takes what the program has parsed. Each command's own types say what its options are, as program.ts declares them. */
+// biome-ignore lint/suspicious/noExplicitAny: the parser's output has no types
+type Perform = (args: readonly any[], options: any, io: Io) => Promise<ExitCode>;
+
+const commands: Readonly<Record<CommandName, () => Promise<Perform>>> = {
+  run: async () => {
+    const { run } = await import("./commands/run.ts");
+    return ([modules], options, io) => run(modules, options, io);
+  },
+  dev: async () => {
+    const { dev } = await import("./commands/dev.ts");
+    return ([modules], options, io) => dev(modules, options, io);
+  },
+  send: async () => {
+    const { send } = await import("./commands/send.ts");
+    return ([actor, event], options, io) => send(actor, event, options, io);
+  },
+  ask: async () => {
+    const { ask } = await import("./commands/ask.ts");
+    return ([actor, event], options, io) => ask(actor, event, options, io);
+  },
+  create: async () => {
+    const { create } = await import("./commands/ask.ts");
+    return ([actor, input], options, io) => create(actor, input, options, io);
+  },
+  show: async () => {
+    const { show } = await import("./commands/show.ts");
+    return ([actors], options, io) => show(actors, options, io);
+  },
+  history: async () => {
+    const { history } = await import("./commands/history.ts");
+    return ([actor], options, io) => history(actor, options, io);
+  },
+  "dlq ls": async () => {
+    const { listLetters } = await import("./commands/dead-letters.ts");
+    return (_, options, io) => listLetters(options, io);
+  },
+  "dlq show": async () => {
+    const { showLetters } = await import("./commands/dead-letters.ts");
+    return ([letters], options, io) => showLetters(letters, options, io);
+  },
+  "dlq redrive": async () => {
+    const { redriveLetters } = await import("./commands/letter-changes.ts");
+    return ([letters], options, io) => redriveLetters(letters, options, io);
+  },
+  "dlq drop": async () => {
+    const { dropLetters } = await import("./commands/letter-changes.ts");
+    return ([letters], options, io) => dropLetters(letters, options, io);
+  },
+  types: async () => {
+    const { types } = await import("./commands/types.ts");
+    return (_, options, io) => types(options, io);
+  },
+  version: async () => {
+    const { version } = await import("./commands/version.ts");
+    return (_, options, io) => version(options, io);
+  },
+};
+
+/** How long what a command has left open may keep the process alive. */
+const lingerMs = 500;
+
+async function main(argv: readonly string[]): Promise<ExitCode> {
+  const io: Io = {
+    out: openTerminal(process.stdout, process.env),
+    err: openTerminal(process.stderr, process.env),
+    stdin: process.stdin,
+    env: process.env,
+    cwd: process.cwd(),
+  };
+  let code: ExitCode = exitCodes.ok;
+  try {
+    const end = await parseAndPerform(argv, io, async (call) => {
+      const perform = await commands[call.name]();
+      code = await perform(call.args, call.options, io);
+    });
+    if (end === undefined || end.isHelp) return code;
+    if (end.help !== undefined && styleIn(argv).format !== "json") io.err.write(`${end.help}\n`);
+    throw new InvalidOptionsError(`${end.message} See ${end.command} --help.`);
+  } catch (error) {
+    tellFailure(io.err, error, styleIn(argv));
+    return exitCodeOf(error);
+  }
+}
+
+/** Reads from the arguments themselves how failures are told: they may be what is wrong. */
+function styleIn(argv: readonly string[]): FailureStyle {
+  const end = argv.indexOf("--");
+  const options = end < 0 ? argv : argv.slice(0, end);
+  const isJson = options.some(
+    (word, at) => /^(-o|--output=)json$/.test(word) || (/^(-o|--output)$/.test(word) && options[at + 1] === "json"),
+  );
+  return { format: isJson ? "json" : "table", isVerbose: options.includes("--verbose") || options.includes("-v") };
+}
+
+// A reader that has read enough, such as `head`, is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(exitCodes.ok);
+});
+
+process.exitCode = await main(process.argv.slice(2));
+setTimeout(() => process.exit(), lingerMs).unref();

@@ -1,0 +1,46 @@
+/** Values of options: texts of the command line, read into what the library takes. Each throws an error whose message says what to use. */
+
+const unitsMs: Readonly<Record<string, number>> = {
+  ms: 1,
+  milli: 1,
+  millis: 1,
+  millisecond: 1,
+  milliseconds: 1,
+  s: 1000,
+  sec: 1000,
+  second: 1000,
+  seconds: 1000,
+  m: 60_000,
+  min: 60_000,
+  minute: 60_000,
+  minutes: 60_000,
+  h: 3_600_000,
+  hour: 3_600_000,
+  hours: 3_600_000,
+  d: 86_400_000,
+  day: 86_400_000,
+  days: 86_400_000,
+};
+
+/** Reads `500ms`, `5s`, `2 minutes`, or a bare number of milliseconds. */
+export function readDuration(text: string): number {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(text);
+  const unit = match?.[2]?.toLowerCase() ?? "";
+  const factor = unit === "" ? 1 : Object.hasOwn(unitsMs, unit) ? unitsMs[unit] : undefined;
+  if (match === null || factor === undefined) throw new Error('Use a duration such as "500ms", "5s" or "2m".');
+  return Math.round(Number(match[1]) * factor);
+}
+
+/** Reads a whole number from `least` on. */
+export function readCount(text: string, least = 1): number {
+  const count = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(count) || count < least) throw new Error(`Use a whole number from ${least}.`);
+  return count;
+}
+
+/** Reads a port; 0 is any free one. */
+export function readPort(text: string): number {
+  const port = readCount(text, 0);
+  if (port > 65_535) throw new Error("Use a port from 0 to 65535.");
+  return port;
+}
