@@ -77,11 +77,7 @@ async function openLog(flags: ConnectionFlags, io: Io): Promise<JetStreamLog> {
   try {
     return await Promise.race([opening, patience]);
   } catch (error) {
-    if (
-      isStatewrightError(error) &&
-      error._tag === "SpaceConfigError" &&
-      / it does not exist at /.test(error.message)
-    ) {
+    if (isStatewrightError(error) && error._tag === "SpaceConfigError" && error.details.missing === "space") {
       throw new SpaceConfigError(
         `Cannot open the space "${space}": there is none of this name at ${where}. The first node of a space makes it; name another with --space.`,
         { cause: error, details: { missing: "space", space } },

@@ -171,6 +171,7 @@ async function makeStreams(
   if (options.createSpace === false) {
     throw new SpaceConfigError(
       `Cannot open the space "${options.space}": it does not exist at ${connection.address}. Start a node first, or allow creation with createSpace.`,
+      { details: { missing: "space", space: options.space } },
     );
   }
   const make = (role: StreamName, maxBytes: number): Promise<StreamInfo | ServerError> =>
