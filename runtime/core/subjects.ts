@@ -30,6 +30,15 @@ export class Subjects {
     this.#ingress = `${this.root}.in`;
   }
 
+  /**
+   * What a stream of the space listens to. INGRESS lists its partitions: a message for a partition that does not exist, which nobody would ever read,
+   * is refused by the server.
+   */
+  streamSubjects(stream: StreamName, partitions: number): string[] {
+    if (stream === "core") return [this.all("core")];
+    return Array.from({ length: partitions }, (_, partition) => this.ingressOfPartition(partition));
+  }
+
   /** Everything a stream holds. */
   all(stream: StreamName): string {
     return stream === "core" ? `${this.#core}.>` : `${this.#ingress}.>`;

@@ -176,7 +176,7 @@ async function makeStreams(
   }
   const make = (role: StreamName, maxBytes: number): Promise<StreamInfo | ServerError> =>
     makeStream(connection, names[role], role, {
-      subject: subjects.all(role),
+      subjects: subjects.streamSubjects(role, options.partitions ?? defaultPartitions),
       historyDepth: options.historyDepth ?? defaultHistoryDepth,
       replicas: options.replicas ?? 1,
       maxBytes,
@@ -254,13 +254,13 @@ async function makeStream(
   connection: Connection,
   name: string,
   role: StreamName,
-  settings: StreamSettings & { readonly subject: string },
+  settings: StreamSettings & { readonly subjects: readonly string[] },
 ): Promise<StreamInfo | ServerError> {
   const answer = await callApi<StreamInfo>(
     connection,
     `create the stream ${name}`,
     `STREAM.CREATE.${name}`,
-    streamConfig(name, settings.subject, role, settings),
+    streamConfig(name, settings.subjects, role, settings),
   );
   if (answer.error === undefined) return answer.value;
   // Another process made it a moment ago, with settings of its own; they are checked as for any existing stream.
@@ -277,7 +277,8 @@ async function writeSpaceRecord(
 ): Promise<SpaceRecord> {
   const record: SpaceRecord = {
     format: recordFormat,
-    partitions: options.partitions ?? defaultPartitions,
+    // As the streams say, like the history depth: another process may have made them, with options of its own.
+    partitions: (streams.ingress.config.subjects as readonly string[]).length,
     hash: "fnv1a-mix32",
     historyDepth: streams.core.config.max_msgs_per_subject as number,
     identity: { core: streams.core.created, ingress: streams.ingress.created },
@@ -356,7 +357,7 @@ async function checkStreams(
       maxBytes: 0,
       isAtomic: options.atomicIngress ?? true,
     };
-    for (const difference of findDifferences(config, role, subjects.all(role), settings))
+    for (const difference of findDifferences(config, role, subjects.streamSubjects(role, record.partitions), settings))
       problems.push(`${config.name}: ${difference}`);
     if (options.replicas !== undefined && config.num_replicas !== options.replicas) {
       options.warn?.(

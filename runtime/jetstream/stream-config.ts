@@ -118,11 +118,16 @@ function rule(field: string, isOk: Rule["isOk"], mustBe: Rule["mustBe"], why: st
 }
 
 /** The configuration a stream is created with. */
-export function streamConfig(name: string, subject: string, role: StreamName, settings: StreamSettings): StreamConfig {
+export function streamConfig(
+  name: string,
+  subjects: readonly string[],
+  role: StreamName,
+  settings: StreamSettings,
+): StreamConfig {
   return {
     name,
     description: descriptionOf(role),
-    subjects: [subject],
+    subjects: [...subjects],
     retention: "limits",
     storage: "file",
     discard: "new",
@@ -153,7 +158,7 @@ function descriptionOf(role: StreamName): string {
 export function findDifferences(
   config: StreamConfig,
   role: StreamName,
-  subject: string,
+  wanted: readonly string[],
   settings: StreamSettings,
 ): string[] {
   const differences = rules
@@ -162,9 +167,11 @@ export function findDifferences(
       (entry) => `${entry.field} is ${show(config[entry.field])}, it must be ${entry.mustBe(settings)}: ${entry.why}`,
     );
   const { subjects } = config;
-  if (!Array.isArray(subjects) || subjects.length !== 1 || subjects[0] !== subject) {
+  const isSame =
+    Array.isArray(subjects) && subjects.length === wanted.length && wanted.every((each) => subjects.includes(each));
+  if (!isSame) {
     differences.unshift(
-      `subjects is ${show(subjects)}, it must be ["${subject}"]: the stream must hold these records and no others`,
+      `subjects is ${show(subjects)}, it must be ${show(wanted)}: the stream must hold these records and no others`,
     );
   }
   return differences;

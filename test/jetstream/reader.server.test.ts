@@ -193,6 +193,13 @@ describe("a reader", () => {
     const late = opened.log.append("core", [{ subject: "sw.thaw.core.0.mail.t.b.0", data: bytes("x") }]);
     expect(await late).toMatchObject({ _tag: "TryAgain", mayBeStored: true });
     await server.kill("SIGCONT");
+    // Whether the record of unknown outcome was stored, only another append with the same expectation tells.
+    const subject = "sw.thaw.core.0.mail.t.b.0";
+    await expect
+      .poll(async () => (await opened.log.append("core", [{ subject, data: bytes("x"), expectLastSeq: 0 }]))._tag, {
+        timeout: 15_000,
+      })
+      .toMatch(/Appended|Conflict/);
     await expect.poll(() => seqs(), { timeout: 15_000 }).toEqual(Array.from({ length: 51 }, (_, i) => i + 2));
     await opened.close();
   });

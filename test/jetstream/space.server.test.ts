@@ -41,7 +41,7 @@ describe("a space", () => {
       allow_rollup_hdrs: false,
     });
     expect(ingress).toMatchObject({
-      subjects: ["sw.made.in.>"],
+      subjects: Array.from({ length: space.partitions }, (_, partition) => `sw.made.in.*.${partition}.>`),
       discard: "new",
       max_msgs_per_subject: -1,
       allow_atomic: true,
