@@ -184,7 +184,9 @@ export function decideDead(
   } catch {
     envelope = undefined;
   }
-  const letter = envelope?.redrive?.letter ?? `${delivery.stream === "ingress" ? "i" : "c"}${delivery.seq}`;
+  // In INGRESS anyone can write anything: only in CORE it is believed that a message was redriven.
+  const redrive = delivery.stream === "core" ? envelope?.redrive : undefined;
+  const letter = redrive?.letter ?? `${delivery.stream === "ingress" ? "i" : "c"}${delivery.seq}`;
   const isLarge = delivery.data.length > Math.min(65_536, env.limits.maxRecordBytes / 4);
   const all = [...(earlier?.attempts ?? []), ...attempts];
   const record: LetterRecord = {
@@ -194,7 +196,7 @@ export function decideDead(
     reason,
     explanation: explanation.slice(0, 4096),
     attempts: fitting(all, env.limits.maxRecordBytes / 4),
-    attemptCount: (envelope?.redrive?.attempts ?? 0) + attempts.length,
+    attemptCount: (redrive?.attempts ?? 0) + attempts.length,
     ...(isLarge
       ? { body: true }
       : envelope === undefined
@@ -205,7 +207,7 @@ export function decideDead(
       ? { state: { revision: head.revision, ...(head.value === undefined ? {} : { value: head.value }) } }
       : {}),
     at: env.now,
-    redrives: envelope?.redrive?.redrives ?? 0,
+    redrives: redrive?.redrives ?? 0,
     status: "dead",
   };
   const outbox: OutboxItem[] = [{ kind: "dead", letter, json: JSON.stringify(record) }];

@@ -384,6 +384,8 @@ export class Dispatcher {
       lane.phase = "ready";
       this.#wake(lane);
     });
+    // Reading may have paused because of this lane while it could still move.
+    if (this.#isFull) this.#shed();
   }
 
   /** A redriven message that is to die waits for its earlier letter, so that no attempt is forgotten. */
@@ -485,6 +487,7 @@ export class Dispatcher {
       lane.phase = "cold";
       this.#wake(lane);
     });
+    if (this.#isFull) this.#shed();
   }
 
   // --- after a commit
@@ -646,6 +649,7 @@ function keyOf(delivery: Delivery): string | undefined {
 }
 
 function redrivenLetter(delivery: Delivery): string | undefined {
+  if (delivery.stream !== "core") return undefined;
   try {
     return decodeEnvelope(delivery.data).redrive?.letter;
   } catch {

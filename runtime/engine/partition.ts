@@ -206,7 +206,6 @@ export class Partition implements LaneOwner {
   async #refill(lane: Lane): Promise<void> {
     const { log, subjects, time } = this.#context;
     for (const stream of ["ingress", "core"] as const) {
-      let misses = 0;
       while (
         lane.overflow[stream].length > 0 &&
         lane.queue.length < refillSize &&
@@ -220,26 +219,34 @@ export class Partition implements LaneOwner {
             ? subjects.ingressOfActor(this.id, lane.address)
             : subjects.mailOfActor(this.id, lane.address);
         let found = 0;
+        let isGone = false;
+        let isAway = false;
         try {
           for await (const record of log.scan(stream, filter, { fromSeq, limit: refillSize })) {
             if (record.seq > last || this.#isClosed || lane.isClosed) break;
             found = record.seq;
             this.#dispatcher.accept(lane, this.#delivery(stream, record, lane.address), true);
           }
+          if (found === 0) {
+            // Whoever served the scan may lag behind: only the leader knows that nothing is left.
+            const next = await log.next(stream, filter, fromSeq);
+            if (this.#isClosed || lane.isClosed) return;
+            isGone = next === undefined || next.seq > last;
+            if (next !== undefined && !isGone) {
+              found = next.seq;
+              this.#dispatcher.accept(lane, this.#delivery(stream, next, lane.address), true);
+            }
+          }
         } catch {
-          await new Promise<void>((resolve) => {
-            time.after(100, resolve);
-          });
-          continue;
+          isAway = true;
         }
-        if (found > 0) {
-          const dropped = lane.overflow[stream];
-          lane.overflow[stream] = dropped.filter((seq) => seq > found);
-        } else if (++misses >= 5) {
+        if (isGone) {
           // Purged by an owner that handled them before it lost the partition.
-          for (const seq of lane.overflow[stream]) this.#water[stream].handled(seq);
-          lane.overflow[stream] = [];
-        } else {
+          for (const seq of lane.overflow[stream]) if (seq <= last) this.#water[stream].handled(seq);
+        }
+        // What came before a scan broke off is in the queue.
+        lane.overflow[stream] = lane.overflow[stream].filter((seq) => seq > (isGone ? last : found));
+        if (isAway) {
           await new Promise<void>((resolve) => {
             time.after(100, resolve);
           });

@@ -1,0 +1,132 @@
+/** The actors of the crash tests: what they hold at the end shows what was lost, applied twice, or applied out of order. */
+import { assign, setup } from "xstate";
+import { z } from "zod";
+import { defineActor, RetryableError, reply, tell } from "../../index.ts";
+
+/** What an account is opened with. */
+export const openingBalance = 1_000;
+
+/** How often a message of a {@link worker} is tried. */
+export const maxAttempts = 4;
+
+type Note = { type: "NOTE"; sender: string; n: number; book: string };
+
+/** Appends `sender:n` of every message that it applies, and tells a ledger. */
+export const sequencer = defineActor("sequencer", {
+  machine: setup({
+    types: {} as {
+      context: { id: string; applied: string[] };
+      input: { id: string };
+      events: Note | { type: "UNKNOWN_HERE" };
+    },
+  }).createMachine({
+    id: "sequencer",
+    context: ({ input }) => ({ id: input.id, applied: [] }),
+    on: {
+      NOTE: {
+        actions: [
+          assign({ applied: ({ context, event }) => [...context.applied, `${event.sender}:${event.n}`] }),
+          tell(
+            "ledger",
+            ({ event }) => event.book,
+            ({ context, event }) => ({ type: "ENTER", line: `${context.id}>${event.sender}:${event.n}` }),
+          ),
+        ],
+      },
+    },
+  }),
+});
+
+/** Keeps the lines that sequencers tell it, in the order in which they come. */
+export const ledger = defineActor("ledger", {
+  machine: setup({
+    types: {} as {
+      context: { lines: string[] };
+      events: { type: "ENTER"; line: string } | { type: "ASK_IN"; line: string };
+    },
+  }).createMachine({
+    id: "ledger",
+    context: { lines: [] },
+    on: {
+      ENTER: { actions: assign({ lines: ({ context, event }) => [...context.lines, event.line] }) },
+      ASK_IN: {
+        actions: [
+          assign({ lines: ({ context, event }) => [...context.lines, event.line] }),
+          reply(({ context }) => context.lines.length),
+        ],
+      },
+    },
+  }),
+});
+
+type AccountEvent = { type: "TRANSFER"; to: string; amount: number } | { type: "CREDIT"; amount: number };
+
+/** Holds money. A transfer takes it from here and tells the other account; one that is not covered is ignored. */
+export const account = defineActor("account", {
+  machine: setup({
+    types: {} as { context: { balance: number }; events: AccountEvent },
+  }).createMachine({
+    id: "account",
+    context: { balance: openingBalance },
+    on: {
+      TRANSFER: {
+        guard: ({ context, event }) => context.balance >= event.amount,
+        actions: [
+          assign({ balance: ({ context, event }) => context.balance - event.amount }),
+          tell(
+            "account",
+            ({ event }) => event.to,
+            ({ event }) => ({ type: "CREDIT", amount: event.amount }),
+          ),
+        ],
+      },
+      CREDIT: { actions: assign({ balance: ({ context, event }) => context.balance + event.amount }) },
+    },
+  }),
+  events: {
+    TRANSFER: z.object({ to: z.string(), amount: z.number().int().positive() }),
+    CREDIT: z.object({ amount: z.number().int().positive() }),
+  },
+});
+
+/** How much later a slow message of a {@link worker} is tried again. */
+export const slowMs = 8_000;
+
+type Work = { type: "WORK"; n: number; flaw?: "poison" | "flaky" | "slow" | undefined };
+
+/** Does what it is told, in order; throws on every attempt at poison, on the first two at what is flaky, on the first at what is slow. */
+export const worker = defineActor("worker", {
+  machine: setup({
+    types: {} as { context: { done: number[] }; events: Work },
+  }).createMachine({
+    id: "worker",
+    context: { done: [] },
+    on: {
+      WORK: {
+        actions: assign(({ context, event }) => {
+          if (event.flaw === "poison") throw new Error(`Message ${event.n} is poison`);
+          if (event.flaw === "slow" && countAttempt(event.n) === 1) {
+            throw new RetryableError(`Message ${event.n} is to be tried much later`, { retryAfterMs: slowMs });
+          }
+          if (event.flaw === "flaky" && countAttempt(event.n) <= 2) {
+            throw new RetryableError(`Message ${event.n} does not work yet`);
+          }
+          return { done: [...context.done, event.n] };
+        }),
+      },
+    },
+  }),
+  retry: { base: 80, factor: 1.5, jitter: "none", maxAttempts },
+});
+
+/** All of them, as every node of a test runs them. */
+export const actors = [sequencer, ledger, account, worker];
+
+/** In this process only, as a thing outside that fails for a while would: a node that takes over begins again. */
+function countAttempt(n: number): number {
+  const count = (attempts.get(n) ?? 0) + 1;
+  attempts.set(n, count);
+  return count;
+}
+
+const attempts = new Map<number, number>();
