@@ -200,39 +200,32 @@ export class ActorNode {
     };
   }
 
-  #open(id: number, from: string): void {
+  #open(id: number, from: string, attempt = 1): void {
     const partition = new Partition(id, this.#context, this.#dispatcher, this.#onFailed);
     this.#partitions.set(id, partition);
     if (this.#isFull) partition.pause();
-    const { telemetry } = this.#context;
-    const open = (attempt: number): void => {
-      partition.open().then(
-        () =>
-          telemetry.tell(
-            "info",
-            "partition.opened",
-            `Partition ${id} is open${from === "" ? "" : `, taken over from ${from}`}.`,
-            { partition: id, from },
-          ),
-        (error) => {
-          if (this.#partitions.get(id) !== partition) return;
-          telemetry.tell(
-            "warn",
-            "partition.failed",
-            `Cannot open partition ${id}: ${error instanceof Error ? error.message : String(error)} Trying again.`,
-          );
-          // What was opened half is closed whole before the next trial.
-          partition.close();
-          const cancel = this.#context.time.after(backoffMs(attempt, this.#context.random), () => {
-            this.#cancels.delete(cancel);
-            if (this.#partitions.get(id) !== partition) return;
-            this.#open(id, from);
-          });
-          this.#cancels.add(cancel);
-        },
-      );
-    };
-    open(1);
+    const { telemetry, time, random } = this.#context;
+    partition.open().then(
+      () =>
+        telemetry.tell(
+          "info",
+          "partition.opened",
+          `Partition ${id} is open${from === "" ? "" : `, taken over from ${from}`}.`,
+          { partition: id, from },
+        ),
+      (error) => {
+        if (this.#partitions.get(id) !== partition) return;
+        const why = error instanceof Error ? error.message : String(error);
+        telemetry.tell("warn", "partition.failed", `Cannot open partition ${id}: ${why} Trying again.`);
+        // What was opened half is closed whole before the next trial.
+        partition.close();
+        const cancel = time.after(backoffMs(attempt, random), () => {
+          this.#cancels.delete(cancel);
+          if (this.#partitions.get(id) === partition) this.#open(id, from, attempt + 1);
+        });
+        this.#cancels.add(cancel);
+      },
+    );
   }
 
   #close(id: number): void {

@@ -186,12 +186,15 @@ export class Ownership {
   }
 
   async #revalidate(): Promise<void> {
-    const { log, subjects, partitions, telemetry } = this.#context;
-    telemetry.tell(
-      "warn",
-      "node.revalidate",
-      `Node ${this.#context.node} has not been heard for too long: it looks at the leases before it goes on.`,
-    );
+    const { log, subjects, partitions, telemetry, time, settings, node } = this.#context;
+    const wasSilent = time.elapsed() - this.#lastBeatMs >= settings.leaseMs;
+    if (wasSilent) {
+      telemetry.tell(
+        "warn",
+        "node.revalidate",
+        `Node ${node} has not been heard for too long: it looks at the leases before it goes on.`,
+      );
+    }
     for (let attempt = 1; !this.#isStopped; attempt++) {
       try {
         const records = await log.lastMany(
@@ -201,7 +204,12 @@ export class Ownership {
         for (const record of records) if (record !== undefined) this.#onRecord(record);
         const before = this.#lastBeatMs;
         await this.#showLife(this.#isLeaving ? "leaving" : "up");
-        if (this.#lastBeatMs > before) return;
+        if (this.#lastBeatMs > before) {
+          // Who was not heard may not have heard the others either: they get the time to be heard again.
+          if (wasSilent)
+            for (const member of this.#members.values()) member.seenMs = Math.max(member.seenMs, time.elapsed());
+          return;
+        }
       } catch {
         // Tried again below.
       }

@@ -1,0 +1,79 @@
+/**
+ * How much a node holds in memory that is not committed, and what it does when that is too much.
+ *
+ * 1. Reading pauses at the limit and goes on at half of it.
+ * 2. Messages behind lanes that cannot move leave memory then, to be read again later: they do not keep the others from being read.
+ */
+import type { NodeContext } from "./context.ts";
+import { type Delivery, deliveryBytes } from "./delivery.ts";
+import type { Lane } from "./lane.ts";
+
+/** A lane that cannot move keeps so many deliveries, or fewer when the node is full. */
+const maxHeld = 1000;
+const maxHeldWhenFull = 16;
+
+/** Counts the deliveries in memory. */
+export class Backlog {
+  readonly #context: NodeContext;
+  readonly #lanes: () => Iterable<Lane>;
+  readonly #onPressure: (isFull: boolean) => void;
+  #queued = 0;
+  #queuedBytes = 0;
+  #isFull = false;
+
+  constructor(context: NodeContext, lanes: () => Iterable<Lane>, onPressure: (isFull: boolean) => void) {
+    this.#context = context;
+    this.#lanes = lanes;
+    this.#onPressure = onPressure;
+  }
+
+  /** Deliveries in memory that are not committed. */
+  get queued(): number {
+    return this.#queued;
+  }
+
+  /** False when the lane holds as much as it may. */
+  hasRoom(lane: Lane): boolean {
+    return !isStuck(lane) || lane.queue.length < (this.#isFull ? maxHeldWhenFull : maxHeld);
+  }
+
+  hold(delivery: Delivery): void {
+    this.#queued++;
+    this.#queuedBytes += deliveryBytes(delivery);
+    const { maxQueued, maxQueuedBytes } = this.#context.settings;
+    if (this.#isFull || (this.#queued < maxQueued && this.#queuedBytes < maxQueuedBytes)) return;
+    this.#isFull = true;
+    this.#onPressure(true);
+    for (const lane of this.#lanes()) this.#shed(lane);
+  }
+
+  letGo(delivery: Delivery): void {
+    this.#queued--;
+    this.#queuedBytes -= deliveryBytes(delivery);
+    const { maxQueued, maxQueuedBytes } = this.#context.settings;
+    if (this.#isFull && this.#queued <= maxQueued / 2 && this.#queuedBytes <= maxQueuedBytes / 2) {
+      this.#isFull = false;
+      this.#onPressure(false);
+    }
+  }
+
+  /** A lane cannot move any more; reading may have paused because of it while it still could. */
+  stuck(lane: Lane): void {
+    if (this.#isFull) this.#shed(lane);
+  }
+
+  /** Takes the messages behind a lane that cannot move out of memory. */
+  #shed(lane: Lane): void {
+    if (!isStuck(lane) || lane.refilling || lane.queue.length <= maxHeldWhenFull) return;
+    const shed = lane.queue.splice(maxHeldWhenFull);
+    for (const stream of ["ingress", "core"] as const) {
+      const seqs = shed.filter((delivery) => delivery.stream === stream).map((delivery) => delivery.seq);
+      lane.overflow[stream] = seqs.concat(lane.overflow[stream]);
+    }
+    for (const delivery of shed) this.letGo(delivery);
+  }
+}
+
+function isStuck(lane: Lane): boolean {
+  return lane.phase === "waiting" || lane.phase === "parked";
+}

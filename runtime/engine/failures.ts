@@ -1,0 +1,192 @@
+/**
+ * What becomes of a message that failed: another attempt, or a verdict to die by.
+ *
+ * 1. The lane waits meanwhile: nothing behind the message is decided before it (I4).
+ * 2. Spent attempts stay spent when a commit is refused and the message is decided again.
+ * 3. A message whose key was applied before is a duplicate, however it fares the second time.
+ */
+import { formatAddress } from "../core/address.ts";
+import { decodeEnvelope } from "../core/envelope.ts";
+import { isStatewrightError } from "../core/errors.ts";
+import { type DeadReason, decodeRecord, type KeyRecord, type LetterRecord } from "../core/records.ts";
+import { backoffMs, type NodeContext } from "./context.ts";
+import { failedAttempt, Undeliverable } from "./decide.ts";
+import type { Delivery } from "./delivery.ts";
+import type { Lane } from "./lane.ts";
+
+/** Why a message is to die. */
+interface Verdict {
+  readonly reason: DeadReason;
+  readonly explanation: string;
+}
+
+/** Judges failures, and wakes lanes that have waited. */
+export class Failures {
+  readonly #context: NodeContext;
+  readonly #onReady: (lane: Lane) => void;
+  readonly #onStuck: (lane: Lane) => void;
+
+  constructor(context: NodeContext, onReady: (lane: Lane) => void, onStuck: (lane: Lane) => void) {
+    this.#context = context;
+    this.#onReady = onReady;
+    this.#onStuck = onStuck;
+  }
+
+  /** `wait`: the lane waits for what comes next. `decide`: the delivery has a verdict, and is to be decided with it. */
+  failed(lane: Lane, delivery: Delivery, error: unknown): "wait" | "decide" {
+    const now = this.#context.time.now();
+    const judge = () => this.#judge(lane, delivery, error, now);
+    return this.#looksUpKey(lane, delivery, judge) ? "wait" : judge();
+  }
+
+  /** The lane waits for so long. */
+  wait(lane: Lane, delayMs: number): void {
+    lane.phase = "waiting";
+    lane.cancelTimer?.();
+    lane.cancelTimer = this.#context.time.after(delayMs, () => {
+      lane.cancelTimer = undefined;
+      if (lane.phase === "waiting") this.#goOn(lane);
+    });
+    this.#onStuck(lane);
+  }
+
+  #goOn(lane: Lane): void {
+    lane.phase = "ready";
+    this.#onReady(lane);
+  }
+
+  /** What a failure leads to: the lane waits for what comes next, or the delivery has a verdict and is to be decided again with it. */
+  #judge(lane: Lane, delivery: Delivery, error: unknown, now: number): "wait" | "decide" {
+    let verdict: Verdict | undefined;
+    if (error instanceof Undeliverable) verdict = { reason: error.reason, explanation: error.message };
+    else {
+      delivery.attempts = [...delivery.attempts, failedAttempt(error, now, this.#context.node)];
+      verdict = this.#supervise(lane, delivery, error);
+    }
+    if (verdict === undefined) return "wait";
+    const letter = redrivenLetter(delivery);
+    if (letter === undefined) {
+      delivery.verdict = { ...verdict, earlier: undefined, on: lane.head.snapshotJson };
+      return "decide";
+    }
+    this.#readLetter(lane, delivery, letter, verdict);
+    return "wait";
+  }
+
+  /**
+   * Before a keyed message counts as failed, the log is asked for its key: what was applied on another node before is a duplicate, and how it
+   * fares the second time says nothing. True when the lane waits for the answer.
+   */
+  #looksUpKey(lane: Lane, delivery: Delivery, judge: () => "wait" | "decide"): boolean {
+    const key = delivery.isKeyNew ? undefined : keyOf(delivery);
+    if (key === undefined || delivery.duplicateOf !== undefined) return false;
+    lane.phase = "waiting";
+    const { log, subjects, time, random } = this.#context;
+    const { head } = lane;
+    const read = (attempt: number): void => {
+      // The lane may have been loaded again meanwhile: what was asked before says nothing then.
+      const isOver = (): boolean => lane.phase !== "waiting" || lane.head !== head || delivery.isKeyNew;
+      log.last("core", subjects.key(lane.partition, lane.address, key)).then(
+        (record) => {
+          if (isOver()) return;
+          if (record !== undefined) delivery.duplicateOf = decodeRecord<KeyRecord>("a key record", record.data);
+          else {
+            delivery.isKeyNew = true;
+            if (judge() === "wait") return;
+          }
+          this.#goOn(lane);
+        },
+        () => {
+          if (!isOver()) lane.cancelTimer = time.after(backoffMs(attempt, random), () => read(attempt + 1));
+        },
+      );
+    };
+    read(1);
+    return true;
+  }
+
+  /** Sets the lane to wait for the next attempt, or says why there is none. */
+  #supervise(lane: Lane, delivery: Delivery, error: unknown): Verdict | undefined {
+    const { time, random, telemetry, fault } = this.#context;
+    const message = error instanceof Error ? error.message : String(error);
+    if (isStatewrightError(error) && error._tag === "PayloadTooLargeError")
+      return { reason: "too-large", explanation: message };
+    if (delivery.attempts.length === 1) delivery.firstTriedMs = time.elapsed();
+    const attempt = delivery.attempts.length;
+    const next = (lane.definition as NonNullable<Lane["definition"]>).retry.next(delivery.retryState, {
+      error,
+      attempt,
+      nowMs: time.now(),
+      elapsedMs: time.elapsed() - delivery.firstTriedMs,
+      random,
+    });
+    if (!next.retry) return { reason: next.reason, explanation: next.explanation };
+    telemetry.counters.retries++;
+    telemetry.tell(
+      "debug",
+      "message.retry",
+      `Attempt ${attempt} of a message for ${formatAddress(lane.address)} failed: ${message}. Trying again in ${Math.round(next.delayMs)} ms.`,
+      {
+        actor: formatAddress(lane.address),
+        attempt,
+        delayMs: next.delayMs,
+      },
+    );
+    delivery.retryState = next.state;
+    delivery.notBeforeMs = time.elapsed() + next.delayMs;
+    this.wait(lane, next.delayMs);
+    fault("retry");
+    return undefined;
+  }
+
+  /** A redriven message that is to die waits for its earlier letter, so that no attempt is forgotten. */
+  #readLetter(lane: Lane, delivery: Delivery, letter: string, verdict: Verdict): void {
+    lane.phase = "waiting";
+    const { log, subjects, time, random } = this.#context;
+    const read = (attempt: number): void => {
+      log.last("core", subjects.dead(lane.partition, lane.address, letter)).then(
+        (record) => {
+          if (lane.phase !== "waiting") return;
+          let earlier: LetterRecord | undefined;
+          try {
+            earlier = record === undefined ? undefined : decodeRecord<LetterRecord>("a dead letter", record.data);
+          } catch {
+            earlier = undefined;
+          }
+          delivery.verdict = { ...verdict, earlier, on: lane.head.snapshotJson };
+          this.#goOn(lane);
+        },
+        () => {
+          if (lane.phase === "waiting")
+            lane.cancelTimer = time.after(backoffMs(attempt, random), () => read(attempt + 1));
+        },
+      );
+    };
+    read(1);
+  }
+}
+
+/** True when a verdict was reached on the state and with the knowledge that the lane has now. */
+export function holds(lane: Lane, delivery: Delivery): boolean {
+  return (
+    delivery.verdict?.on === lane.head.snapshotJson &&
+    (delivery.isKeyNew || delivery.duplicateOf !== undefined || keyOf(delivery) === undefined)
+  );
+}
+
+function keyOf(delivery: Delivery): string | undefined {
+  try {
+    return decodeEnvelope(delivery.data).key;
+  } catch {
+    return undefined;
+  }
+}
+
+function redrivenLetter(delivery: Delivery): string | undefined {
+  if (delivery.stream !== "core") return undefined;
+  try {
+    return decodeEnvelope(delivery.data).redrive?.letter;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * I7: every decision in the journal is made again from the messages alone, and must come out the same to the byte.
+ *
+ * It uses the engine's own `decide`, since that is what must be reproducible; what it is given comes from the journals only.
+ */
+import { parseAddress } from "../../runtime/core/address.ts";
+import { decodeRecord, type LetterRecord } from "../../runtime/core/records.ts";
+import {
+  absentHead,
+  type DecideEnv,
+  type Decision,
+  decide,
+  decideDead,
+  type Head,
+  Undeliverable,
+} from "../../runtime/engine/decide.ts";
+import type { RunnableDefinition } from "../../runtime/engine/definition.ts";
+import type { Delivery } from "../../runtime/engine/delivery.ts";
+import type { LogLimits, LogRecord } from "../../runtime/log/log.ts";
+import { depend } from "./actors.ts";
+import { type ActorCommit, kindOf, type Mail, type Reading, readJson, type Violation } from "./oracle.ts";
+
+/** Decides all messages of all actors again; says where the journal holds something else. */
+export function replay(reading: Reading, definitions: readonly RunnableDefinition[], limits: LogLimits): Violation[] {
+  const violations: Violation[] = [];
+  for (const [actor, chain] of reading.chains) {
+    const definition = definitions.find((each) => each.type === parseType(actor));
+    const problem = replayActor(actor, chain, definition, limits);
+    if (problem !== undefined) violations.push({ invariant: "I7", text: problem });
+  }
+  return violations;
+}
+
+function replayActor(
+  actor: string,
+  chain: readonly ActorCommit[],
+  definition: RunnableDefinition | undefined,
+  limits: LogLimits,
+): string | undefined {
+  let head: Head = absentHead;
+  const answers = new Map<string, string>();
+  for (const commit of chain) {
+    const expected: string[] = [];
+    for (const mail of commit.mails) {
+      const letter = letterOf(commit, mail);
+      const decision = decideAgain(mail, head, definition, limits, answers, letter);
+      if (typeof decision === "string") return `${actor} at ${commit.seq}: ${decision}`;
+      const said = JSON.stringify(mail.handled?.said);
+      if (decision.handledJson !== said)
+        return `${actor} at ${commit.seq} said ${said}, and says ${decision.handledJson} when it is replayed`;
+      if (decision.key !== undefined && decision.answerJson !== undefined && decision.outcome !== "dead")
+        answers.set(decision.key, answers.get(decision.key) ?? decision.answerJson);
+      expected.push(...decision.outbox.map(textOf));
+      head = decision.head;
+    }
+    const snapshot = JSON.stringify(commit.state.snapshot);
+    if (head.snapshotJson !== snapshot)
+      return `${actor} at ${commit.seq} holds ${snapshot}, and ${head.snapshotJson} when it is replayed`;
+    if (head.status !== commit.state.status)
+      return `${actor} at ${commit.seq} is ${commit.state.status}, and ${head.status} when it is replayed`;
+    const emitted = commit.outbox.map(textOfRecord);
+    const at = expected.findIndex((text, i) => text !== emitted[i]);
+    if (at >= 0 || expected.length !== emitted.length)
+      return `${actor} at ${commit.seq} emitted ${emitted[at]}, and ${expected[at]} when it is replayed`;
+    // As a restart would: from the stored form, at every commit.
+    if (definition !== undefined && head.snapshotJson !== undefined && head.status !== "new")
+      head = { ...head, state: definition.driver.fromStored(JSON.parse(head.snapshotJson), head.status) };
+  }
+  return undefined;
+}
+
+function decideAgain(
+  mail: Mail,
+  head: Head,
+  definition: RunnableDefinition | undefined,
+  limits: LogLimits,
+  answers: ReadonlyMap<string, string>,
+  letter: LetterRecord | undefined,
+): Decision | string {
+  const delivery: Delivery = {
+    stream: mail.stream,
+    seq: mail.seq,
+    subject: mail.record.subject,
+    to: parseAddressLoosely(mail.actor),
+    sender: mail.stream === "ingress" ? mail.by : undefined,
+    data: mail.record.data,
+    unaddressable: mail.actor.startsWith("_/") ? "-" : undefined,
+    attempts: [],
+    retryState: undefined,
+    firstTriedMs: 0,
+    notBeforeMs: 0,
+    duplicateOf: undefined,
+    isKeyNew: true,
+    verdict: undefined,
+  };
+  const env: DecideEnv = {
+    now: mail.handled?.said.at ?? 0,
+    node: "replay",
+    limits,
+    isReply: (subject) => typeof subject === "string",
+    pendingKey: (key) => answers.get(key),
+  };
+  const isGivenUp = letter?.reason === "attempts";
+  depend({ fails: () => isGivenUp });
+  try {
+    const decision = decide(definition, head, delivery, env);
+    if (letter !== undefined)
+      return `${mail.envelope?.id} died (${letter.reason}), and is ${decision.outcome} when it is replayed`;
+    return decision;
+  } catch (error) {
+    if (letter === undefined) return `${mail.envelope?.id} throws when it is replayed: ${String(error)}`;
+    const reason = error instanceof Undeliverable ? error.reason : letter.reason;
+    // What does not follow from the message (how often and when it was tried) is taken from the letter.
+    const dead = decideDead(head, delivery, env, reason, letter.explanation, letter.attempts, undefined);
+    const item = dead.outbox[0];
+    if (item?.kind !== "dead") return `${mail.envelope?.id} has no letter when it is replayed`;
+    const { attemptCount } = letter;
+    return { ...dead, outbox: [{ ...item, json: JSON.stringify({ ...JSON.parse(item.json), attemptCount }) }] };
+  }
+}
+
+function letterOf(commit: ActorCommit, mail: Mail): LetterRecord | undefined {
+  const name = mail.handled?.said.letter;
+  if (name === undefined) return undefined;
+  const record = commit.outbox.find((each) => kindOf(each) === "dead" && each.subject.endsWith(`.${name}`));
+  return record === undefined ? undefined : decodeRecord<LetterRecord>("a dead letter", record.data);
+}
+
+/** An emission without what the commit added to it: ids and time. */
+function textOf(item: Decision["outbox"][number]): string {
+  switch (item.kind) {
+    case "mail":
+      return `mail ${item.to.type}/${item.to.id} ${item.eventJson}`;
+    case "topic":
+      return `topic ${item.topic} ${item.eventJson}`;
+    case "key":
+      return `key ${item.key} ${withoutSnapshot(item.json)}`;
+    case "dead":
+      return `dead ${item.json}`;
+    case "body":
+      return `body ${item.letter}`;
+  }
+}
+
+function textOfRecord(record: LogRecord): string {
+  const tokens = record.subject.split(".");
+  const json = Buffer.from(record.data).toString();
+  switch (kindOf(record)) {
+    case "mail":
+      return `mail ${tokens[5]}/${tokens[6]} ${JSON.stringify(readJson<{ event: unknown }>(record)?.event)}`;
+    case "topic":
+      return `topic ${tokens[5]} ${JSON.stringify(readJson<{ data: unknown }>(record)?.data)}`;
+    case "key":
+      return `key ${tokens[7]} ${withoutSnapshot(json)}`;
+    case "dead":
+      return `dead ${json}`;
+    default:
+      return `${kindOf(record)} ${tokens[7]}`;
+  }
+}
+
+/** Whether a snapshot is kept with the key depends on who asked, which a replay is not told. */
+function withoutSnapshot(json: string): string {
+  const record = JSON.parse(json) as { answer?: { snapshot?: unknown } };
+  return JSON.stringify({ ...record, answer: { ...record.answer, snapshot: undefined } });
+}
+
+function parseType(actor: string): string {
+  return actor.slice(0, actor.indexOf("/"));
+}
+
+/** As `parseAddress`, for the actor of unaddressable messages too. */
+function parseAddressLoosely(actor: string) {
+  return actor.startsWith("_/") ? { type: "_", id: actor.slice(2) } : parseAddress(actor);
+}
