@@ -83,7 +83,6 @@ const reasons: Readonly<Record<DeadReason, true>> = {
   attempts: true,
   terminal: true,
   "too-large": true,
-  state: true,
 };
 const defaultTimeoutMs = 30_000;
 const lettersPerRead = 200;

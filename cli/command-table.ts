@@ -65,7 +65,6 @@ export const deadReasons: Readonly<Record<DeadReason, string>> = {
   attempts: "all attempts failed",
   terminal: "a TerminalError, or an error that the policy does not retry",
   "too-large": "the state, or what was to be sent, is too large",
-  state: "the stored state does not fit the machine",
 };
 
 /** The variables of the environment that the commands read. */

@@ -109,9 +109,7 @@ export type DeadReason =
   /** A `TerminalError` was thrown, or the policy says not to retry the error. */
   | "terminal"
   /** State or emissions are larger than the log accepts. */
-  | "too-large"
-  /** The stored state does not fit the machine. */
-  | "state";
+  | "too-large";
 
 /** An error in a form that survives JSON. */
 export interface StoredError {
