@@ -252,7 +252,7 @@ export class Dispatcher {
       this.committer.added(lane);
       this.#context.fault(decision.outcome === "dead" ? "letter.before" : "decided");
     }
-    if (lane.phase === "ready" && lane.queue.length === 0) this.#settled(lane);
+    this.settled(lane);
     return count;
   }
 
@@ -286,11 +286,12 @@ export class Dispatcher {
       if (lane.phase !== "closed") owner?.handled(delivery);
     }
     this.#after.run(lane, decisions);
-    if (lane.phase === "ready" && lane.queue.length === 0) this.#settled(lane);
+    this.settled(lane);
   }
 
-  /** The lane has nothing queued. */
-  #settled(lane: Lane): void {
+  /** Sees to a lane that has nothing queued: what left memory is read again, or the lane is idle. */
+  settled(lane: Lane): void {
+    if (lane.phase !== "ready" || lane.queue.length > 0) return;
     if (lane.overflow.ingress.length > 0 || lane.overflow.core.length > 0) {
       if (!lane.refilling) this.#owners.get(lane.partition)?.refill(lane);
     } else if (lane.isIdle && !this.#idle.has(lane)) {

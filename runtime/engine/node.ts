@@ -84,7 +84,7 @@ export class ActorNode {
 
   constructor(parts: NodeParts) {
     const random = parts.random ?? Math.random;
-    const token = Array.from({ length: 8 }, () => Math.floor(random() * 36).toString(36)).join("");
+    const token = Array.from({ length: 12 }, () => Math.floor(random() * 36).toString(36)).join("");
     const settings: NodeSettings = { ...defaultSettings, ...parts.settings };
     this.#context = {
       node: parts.node,

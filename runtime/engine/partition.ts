@@ -200,6 +200,8 @@ export class Partition implements LaneOwner {
     lane.refilling = true;
     void this.#refill(lane).finally(() => {
       lane.refilling = false;
+      // What it read may have been decided before it came to its end.
+      this.#dispatcher.settled(lane);
     });
   }
 

@@ -125,6 +125,8 @@ export class MemoryReader implements LogReader {
     if (!this.link.isReachable) return;
     const { isDirect, random } = this.#wire;
     let left = isDirect ? largestDirectBurst : 1 + random.int(largestBurst);
+    // Nothing was stored when it opened: what is delivered now is new.
+    if (this.#backlog === 0) this.#catchUp();
     while (left-- > 0 && !this.#isStopped && !(isDirect && this.#isPaused)) {
       const entry = this.#queue[this.#head];
       if (entry === undefined) break;
@@ -133,7 +135,6 @@ export class MemoryReader implements LogReader {
       if (entry.isStored || (!isDirect && random.chance(0.5))) this.#options.onRecord(entry.record);
       if (isCaughtUp) this.#catchUp();
     }
-    if (this.#backlog === 0) this.#catchUp();
     if (this.#head === this.#queue.length) {
       this.#queue = [];
       this.#head = 0;

@@ -20,7 +20,7 @@ import type { Sabotage } from "./sim-nodes.ts";
 import { runPlan } from "./world.ts";
 import { wrapLog } from "./wrap-log.ts";
 
-const mostWorlds = 3000;
+const mostWorlds = 10_000;
 const seed = 4711;
 
 const undo: (() => void)[] = [];
@@ -237,7 +237,7 @@ const bugs: readonly PlantedBug[] = [
   },
   {
     name: "a state that is kept in memory after a conflict",
-    breaks: ["I5", "I2", "I1", "I7", "machine"],
+    breaks: ["I5", "I2", "I1", "I7", "machine", "progress"],
     plant: () => {
       const heads = new WeakMap<Lane, Lane["head"]>();
       patch(
