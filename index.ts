@@ -6,6 +6,8 @@ export type {
   Client,
   CreateResult,
   DurationInput,
+  HistoryOptions,
+  ReadOptions,
   SendOptions,
   SendReceipt,
   WaitCondition,

@@ -6,13 +6,14 @@
  * 3. A call with a key may be repeated, by any process and for as long as the space remembers keys: it is applied once, and its outcome stays the same.
  * 4. Reads do not queue behind writes, and show committed state only.
  */
-import { formatAddress, partitionOf } from "../runtime/core/address.ts";
+import { type Address, formatAddress, partitionOf } from "../runtime/core/address.ts";
 import { toToken } from "../runtime/core/names.ts";
 import type { SpaceRecord } from "../runtime/core/records.ts";
 import { Subjects } from "../runtime/core/subjects.ts";
 import { systemTime, type Time } from "../runtime/core/time.ts";
 import type { Log, LogLimits } from "../runtime/log/log.ts";
 import { durationMs, refuseProblems, shown, unknownOptions } from "../runtime/supervise/check-options.ts";
+import { untilAborted } from "./client/aborts.ts";
 import { type ActorTypeInfo, ActorTypes } from "./client/actor-types.ts";
 import type { AskResult } from "./client/answers.ts";
 import { Asks } from "./client/asks.ts";
@@ -87,6 +88,17 @@ export interface WaitOptions {
   readonly timeout?: DurationInput;
 }
 
+/** Options of `get`. */
+export interface ReadOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** Options of `history`. */
+export interface HistoryOptions extends ReadOptions {
+  /** How many messages; default 10. */
+  readonly last?: number;
+}
+
 /** What a `create` resolves with. */
 export interface CreateResult<Context = unknown> extends AskResult<Context> {
   /** False when the actor existed already; `view` shows it then. */
@@ -129,8 +141,11 @@ export interface Client {
   ): Promise<CreateResult<ContextOf<D>>>;
 
   /** Reads an actor's newest committed state; undefined while there is none. *Errors* `InvalidNameError`, `LogUnavailableError`. */
-  get(target: UntypedTarget): Promise<ActorView | undefined>;
-  get<D extends AnyActorDefinition>(ref: ActorRef<D>): Promise<ActorView<ContextOf<D>> | undefined>;
+  get(target: UntypedTarget, options?: ReadOptions): Promise<ActorView | undefined>;
+  get<D extends AnyActorDefinition>(
+    ref: ActorRef<D>,
+    options?: ReadOptions,
+  ): Promise<ActorView<ContextOf<D>> | undefined>;
 
   /**
    * Resolves with the first committed state, the current one included, that fulfils a condition: a predicate, `{ tag }`, `{ value }`, or `"done"`.
@@ -160,7 +175,7 @@ export interface Client {
   ): AsyncIterable<ActorView<ContextOf<D>>>;
 
   /** The newest messages that an actor has handled, oldest first, as far back as the space keeps states; `last` is 10 by default. */
-  history(target: ActorRef | UntypedTarget, options?: { readonly last?: number }): Promise<HistoryEntry[]>;
+  history(target: ActorRef | UntypedTarget, options?: HistoryOptions): Promise<HistoryEntry[]>;
 
   /** The messages that could not be applied. */
   readonly deadLetters: DeadLetters;
@@ -262,11 +277,13 @@ class LogClient implements Client {
     return { ...result, created: result.outcome === "created" };
   }
 
-  async get(target: ActorRef | UntypedTarget): Promise<ActorView<never> | undefined> {
+  async get(target: ActorRef | UntypedTarget, options?: ReadOptions): Promise<ActorView<never> | undefined> {
     const { address } = this.#door.target(target);
+    const { signal } = readCallOptions("Cannot read", options, ["signal"]);
     this.#checkOpen(`read ${formatAddress(address)}`);
     const { log, subjects, partitions } = this.#context;
-    const record = await log.last("core", subjects.state(partitionOf(address, partitions), address));
+    const reading = log.last("core", subjects.state(partitionOf(address, partitions), address));
+    const record = await untilAborted(reading, signal);
     return record === undefined ? undefined : viewOfRecord<never>(address, record);
   }
 
@@ -292,13 +309,17 @@ class LogClient implements Client {
     return this.#watches.watch(address, signal) as AsyncIterable<ActorView<never>>;
   }
 
-  async history(target: ActorRef | UntypedTarget, options: { readonly last?: number } = {}): Promise<HistoryEntry[]> {
+  async history(target: ActorRef | UntypedTarget, options: HistoryOptions = {}): Promise<HistoryEntry[]> {
     const { address } = this.#door.target(target);
     this.#checkOpen(`read the history of ${formatAddress(address)}`);
-    const problems = unknownOptions(options, ["last"], "");
+    const problems = unknownOptions(options, ["last", "signal"], "");
     const { last = 10 } = options;
     if (!isCount(last)) problems.push(`last is ${shown(last)}: use a whole number from 1`);
     refuseProblems("Cannot read the history", problems);
+    return untilAborted(this.#readHistory(address, last), options.signal);
+  }
+
+  async #readHistory(address: Address, last: number): Promise<HistoryEntry[]> {
     const { log, subjects, partitions } = this.#context;
     let entries: HistoryEntry[] = [];
     for await (const record of log.scan("core", subjects.state(partitionOf(address, partitions), address))) {

@@ -140,7 +140,7 @@ export function toEffectClient(client: Client): EffectClient {
     ask: call("ask", 2),
     create: call("create", 2),
     waitFor: call("waitFor", 2),
-    get: (target: UntypedTarget) => attempt(() => client.get(target)),
+    get: call("get", 1),
     watch: (target: UntypedTarget) =>
       Stream.unwrap(
         Effect.map(
@@ -151,8 +151,7 @@ export function toEffectClient(client: Client): EffectClient {
           ({ signal }) => Stream.fromAsyncIterable(client.watch(target, { signal }), (error) => error),
         ),
       ).pipe(Stream.catch((error) => (isStatewrightError(error) ? Stream.fail(error) : Stream.die(error)))),
-    history: (target: UntypedTarget, options?: { readonly last?: number }) =>
-      attempt(() => client.history(target, options)),
+    history: call("history", 1),
     types: () => attempt(() => client.types()),
     deadLetters: <A>(run: (office: DeadLetters) => Promise<A>) => attempt(() => run(client.deadLetters)),
   };

@@ -19,3 +19,18 @@ export function onAbort(signal: AbortSignal, run: () => void): () => void {
   joined.add(run);
   return () => void joined.delete(run);
 }
+
+/** Settles as the promise does, or rejects with the signal's reason when that comes first. */
+export function untilAborted<A>(promise: Promise<A>, signal: AbortSignal | undefined): Promise<A> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const onAborted = (): void => reject(signal.reason);
+    if (signal.aborted) {
+      promise.catch(() => {});
+      onAborted();
+      return;
+    }
+    const forget = onAbort(signal, onAborted);
+    promise.then(resolve, reject).finally(forget);
+  });
+}

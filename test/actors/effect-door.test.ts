@@ -93,6 +93,13 @@ describe("the Effect door", () => {
     expect(system.time.elapsed() - before).toBeLessThan(60_000);
   });
 
+  it("reads nothing for a call that was aborted", async () => {
+    const signal = AbortSignal.abort(new Error("not any more"));
+    await expect(system.client.get(counter.ref("a"), { signal })).rejects.toThrow("not any more");
+    await expect(system.client.history(counter.ref("a"), { signal })).rejects.toThrow("not any more");
+    expect(await run(client.get(counter.ref("a")))).toBeUndefined();
+  });
+
   it("streams committed states", async () => {
     const program = Effect.gen(function* () {
       yield* client.ask(counter.ref("s"), { type: "ADD", amount: 1 });
