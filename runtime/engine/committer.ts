@@ -232,10 +232,11 @@ export class Committer {
     const group = this.#assemble(parts);
     let isUnknown = false;
     for (let attempt = 1; !this.#isStopped; attempt++) {
-      if (attempt > 1) {
-        telemetry.counters.commitRetries++;
-        const allowed = this.#listener.mayCommit();
-        if (allowed !== undefined) await allowed;
+      if (attempt > 1) telemetry.counters.commitRetries++;
+      // Asked last of all: putting a large commit together takes time, in which the process may have been frozen.
+      const allowed = this.#listener.mayCommit();
+      if (allowed !== undefined) {
+        await allowed;
         // A partition that was lost meanwhile is no longer ours to write to, unless the append may be in the log already.
         if (!isUnknown && parts.some((part) => part.lane.phase === "closed")) {
           this.#putBack(parts);
