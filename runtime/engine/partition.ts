@@ -14,6 +14,7 @@ import {
   recordFormat,
 } from "../core/records.ts";
 import type { MailboxSubject, StreamName } from "../core/subjects.ts";
+import { sleep } from "../core/time.ts";
 import type { AppendRecord, LogReader, LogRecord } from "../log/log.ts";
 import type { NodeContext } from "./context.ts";
 import { type Delivery, unaddressedType } from "./delivery.ts";
@@ -115,9 +116,7 @@ export class Partition implements LaneOwner {
       !this.#isClosed &&
       [...this.#lanes.values()].some((lane) => lane.decided.length > 0 || lane.inFlight.length > 0)
     ) {
-      await new Promise<void>((resolve) => {
-        this.#context.time.after(5, resolve);
-      });
+      await sleep(this.#context.time, 5);
       // A commit that was put back stands in its lane again, decided; a fenced one stands in the queue and is the next owner's.
       for (const lane of this.#lanes.values()) this.#dispatcher.dropUndecided(lane);
       this.#dispatcher.committer.kick();
@@ -249,9 +248,7 @@ export class Partition implements LaneOwner {
         // What came before a scan broke off is in the queue.
         lane.overflow[stream] = lane.overflow[stream].filter((seq) => seq > (isGone ? last : found));
         if (isAway) {
-          await new Promise<void>((resolve) => {
-            time.after(100, resolve);
-          });
+          await sleep(time, 100);
         }
       }
     }
