@@ -19,17 +19,84 @@ export function isReservedEvent(type: string): boolean {
   return type === "" || type === "*" || type.startsWith("xstate.") || type.startsWith("statewright.");
 }
 
+/** Who brought a child actor into being, as what. */
+export interface Birth {
+  /** The parent, `type/id`. */
+  readonly parent: string;
+  /** The child's name with its parent. */
+  readonly id: string;
+  /** The generation: unique among all children that the parent ever had. */
+  readonly n: number;
+  /** The names of actor logic on the way from the root's machine to the child's logic. */
+  readonly src: readonly string[];
+  /** The parent wants to see every state of the child. */
+  readonly sync?: true;
+  readonly systemId?: string;
+}
+
+/** How an attempt of an activity ended; values are encoded for storage. */
+export type ActivityOutcome =
+  | { readonly output: unknown }
+  | {
+      readonly error: unknown /** The error cannot be helped by another attempt. */;
+      readonly isTerminal?: true;
+      readonly retryAfterMs?: number;
+    };
+
+/** What an attempt of an activity came to. */
+export interface ActivityResult {
+  /** The activity's name with its actor. */
+  readonly id: string;
+  readonly n: number;
+  /** From 1. */
+  readonly attempt: number;
+  readonly outcome: ActivityOutcome;
+}
+
+/**
+ * What a message is for. Anyone may send `event`, `create` and `migrate`; a `result` is only taken from {@link workerSender}, the rest only from nodes, in CORE.
+ *
+ * `event`: for the machine. `create`: makes the actor, with `input`. `start`, `stop`: from a parent to its child. `result`: of an activity. `relay`: for the
+ * actor that has a system id, by way of the root, which knows it. `alias`: tells the root who has a system id. `migrate`: brings a stored state to the machine's version.
+ */
+export type EnvelopeKind = "event" | "create" | "start" | "stop" | "result" | "relay" | "alias" | "migrate";
+
+const kinds: ReadonlySet<unknown> = new Set([
+  "event",
+  "create",
+  "start",
+  "stop",
+  "result",
+  "relay",
+  "alias",
+  "migrate",
+] satisfies EnvelopeKind[]);
+
+/** The sender in whose name results of activities come. */
+export const workerSender = "statewright.worker";
+
 /** A message as it travels. */
 export interface Envelope {
   readonly format: number;
-  /** `event`: for the machine. `create`: makes the actor, with `input`. */
-  readonly kind: "event" | "create";
+  readonly kind: EnvelopeKind;
   /** Unique for the message; the same when it is sent again. */
   readonly id: string;
-  /** The event, for kind `event`. */
+  /** The event, for the kinds `event` and `relay`. */
   readonly event?: StoredEvent;
-  /** The input, encoded for storage, for kind `create`. */
+  /** The input, encoded for storage, for the kinds `create` and `start`. */
   readonly input?: unknown;
+  /** On an `event` of the runtime's own, from a child to its parent or from a letter of a timer; only in CORE. */
+  readonly internal?: { readonly child?: string; readonly n?: number };
+  /** For kind `start`. */
+  readonly birth?: Birth;
+  /** For kind `stop`: the generation that is to stop. For kind `alias`: of the actor named. */
+  readonly n?: number;
+  /** For kind `result`. */
+  readonly result?: ActivityResult;
+  /** For the kinds `relay` and `alias`. */
+  readonly systemId?: string;
+  /** For kind `alias`: who has the system id, `type/id`; absent: nobody any more. */
+  readonly holder?: string;
   /** Idempotency key: applied once per actor and key. */
   readonly key?: string;
   /** Subject for the answer of an `ask`. */
@@ -81,12 +148,13 @@ export function decodeEnvelope(data: Uint8Array): Envelope {
   if (typeof envelope.id !== "string" || envelope.id.length === 0 || envelope.id.length > 512)
     problems.push('"id" is not a string of 1 to 512 characters');
   if (typeof envelope.sentAt !== "number") problems.push('"sentAt" is not a number');
-  if (envelope.kind === "event") {
+  if (envelope.kind === "event" || envelope.kind === "relay") {
     const event = envelope.event as Record<string, unknown> | null | undefined;
     if (typeof event !== "object" || event === null || Array.isArray(event)) problems.push('"event" is not an object');
     else if (typeof event.type !== "string" || event.type.length === 0)
       problems.push('"event.type" is not a non-empty string');
-  } else if (envelope.kind !== "create") problems.push('"kind" is neither "event" nor "create"');
+  } else if (!kinds.has(envelope.kind)) problems.push(`"kind" is none of ${[...kinds].join(", ")}`);
+  problems.push(...problemsOfKind(envelope));
   for (const field of ["key", "reply", "from", "traceparent"] as const) {
     if (envelope[field] !== undefined && typeof envelope[field] !== "string")
       problems.push(`"${field}" is not a string`);
@@ -104,6 +172,41 @@ export function decodeEnvelope(data: Uint8Array): Envelope {
   }
   if (problems.length > 0) throw new CorruptRecordError(`Cannot read a message: ${problems.join("; ")}.`);
   return value as Envelope;
+}
+
+function problemsOfKind(envelope: Record<string, unknown>): string[] {
+  const isFields = (value: unknown): value is Record<string, unknown> =>
+    typeof value === "object" && value !== null && !Array.isArray(value);
+  switch (envelope.kind) {
+    case "start": {
+      const { birth } = envelope;
+      const isBirth =
+        isFields(birth) &&
+        typeof birth.parent === "string" &&
+        typeof birth.id === "string" &&
+        typeof birth.n === "number" &&
+        Array.isArray(birth.src) &&
+        birth.src.every((name) => typeof name === "string");
+      return isBirth ? [] : ['"birth" is not { parent, id, n, src }'];
+    }
+    case "stop":
+      return typeof envelope.n === "number" ? [] : ['"n" is not a number'];
+    case "relay":
+    case "alias":
+      return typeof envelope.systemId === "string" ? [] : ['"systemId" is not a string'];
+    case "result": {
+      const { result } = envelope;
+      const isResult =
+        isFields(result) &&
+        typeof result.id === "string" &&
+        typeof result.n === "number" &&
+        typeof result.attempt === "number" &&
+        isFields(result.outcome);
+      return isResult ? [] : ['"result" is not { id, n, attempt, outcome }'];
+    }
+    default:
+      return [];
+  }
 }
 
 function reasonOf(cause: unknown): string {

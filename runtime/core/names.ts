@@ -9,6 +9,12 @@ import { InvalidNameError } from "./errors.ts";
 /** Longest id, key or topic in bytes of UTF-8. */
 export const maxNameBytes = 256;
 
+/** Longest id of a child actor, which holds the ids of all above it. */
+const maxPathBytes = 1024;
+
+/** Stands in a child actor's id between its parent's id and its own name. */
+export const childMark = "/~";
+
 const typePattern = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 const spacePattern = /^[a-z][a-z0-9-]{0,31}$/;
 const plainToken = /^[A-Za-z0-9_-]+$/;
@@ -38,7 +44,7 @@ export function checkSpace(space: string): string {
 }
 
 /**
- * Encodes any non-empty Unicode string of at most {@link maxNameBytes} bytes as one subject token.
+ * Encodes any non-empty Unicode string of at most {@link maxNameBytes} bytes as one subject token; the ids of child actors may have 1024.
  *
  * Errors: {@link InvalidNameError} for an empty string, a lone surrogate, or more than the allowed bytes. `what` names the value in the message.
  */
@@ -58,9 +64,10 @@ export function toToken(name: string, what = "id"): string {
     );
   }
   const bytes = encoder.encode(name);
-  if (bytes.length > maxNameBytes) {
+  const limit = name.includes(childMark) ? maxPathBytes : maxNameBytes;
+  if (bytes.length > limit) {
     throw new InvalidNameError(
-      `Cannot use ${quote(name)} as ${what}: it has ${bytes.length} bytes of UTF-8, at most ${maxNameBytes} are allowed.`,
+      `Cannot use ${quote(name)} as ${what}: it has ${bytes.length} bytes of UTF-8, at most ${limit} are allowed.`,
       { details: { sizeBytes: bytes.length } },
     );
   }

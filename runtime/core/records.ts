@@ -4,7 +4,7 @@
  * 1. Every record is JSON in UTF-8 with a `format`; this version writes format 1 and refuses others by name.
  * 2. A format only changes in two releases: first read both, then write the new one.
  */
-import type { Envelope } from "./envelope.ts";
+import type { Birth, Envelope } from "./envelope.ts";
 import { CorruptRecordError } from "./errors.ts";
 import type { StreamName } from "./subjects.ts";
 
@@ -28,7 +28,11 @@ export type Outcome =
   /** It was moved to the dead letters; nothing changed. */
   | "dead"
   /** A message with the same key was applied before; nothing changed. */
-  | "duplicate";
+  | "duplicate"
+  /** It came from work that has been superseded, such as an activity of a state that was left; nothing changed. */
+  | "stale"
+  /** The stored state was brought to the machine's version. */
+  | "migrated";
 
 /** One handled message, as kept in the state record that its commit wrote. */
 export interface HandledMessage {
@@ -60,18 +64,73 @@ export interface MachineIdentity {
   readonly fingerprint: string;
 }
 
+/** A child of an actor, as its parent remembers it. */
+export interface StoredChild {
+  /** `actor`: durable, with an address of its own. `activity`: a task for a worker. `live`: runs in the owner's process while the state is active. */
+  readonly kind: "actor" | "activity" | "live";
+  /** The name of its logic in the parent's machine. */
+  readonly src: string;
+  /** The generation: unique among all children that the actor ever had. */
+  readonly n: number;
+  readonly systemId?: string;
+  /** The parent wants to see every state of the child. */
+  readonly sync?: true;
+  /** It has come to its end by itself. */
+  readonly ended?: true;
+  /** Encoded for storage; for the kinds `activity` and `live`, while they have not ended. */
+  readonly input?: unknown;
+  /** For the kind `activity`. */
+  readonly task?: StoredTask;
+}
+
+/** How far an activity has come. */
+export interface StoredTask {
+  /** The attempt that is under way or waited for, from 1. */
+  readonly attempt: number;
+  /** When the activity was asked for, milliseconds since 1970. */
+  readonly since: number;
+  /** What the retry policy remembers between attempts. */
+  readonly retry?: unknown;
+}
+
+/** A timer that an actor has set. */
+export interface StoredTimer {
+  /** When it is due, milliseconds since 1970. */
+  readonly at: number;
+  /** What `cancel` knows it by. */
+  readonly id?: string;
+  /** The event that comes when it is due, encoded for storage. */
+  readonly event?: unknown;
+  /** Who gets the event; absent: the actor itself. `child` names a live child, `system` a system id. */
+  readonly to?:
+    | { readonly actor: string }
+    | { readonly child: string; readonly n: number }
+    | { readonly system: string };
+  /** Instead of an event: the next attempt of an activity, or the end of its patience. */
+  readonly task?: { readonly kind: "retry" | "deadline"; readonly child: string; readonly n: number };
+}
+
 /** A machine's state in a form that survives JSON. */
 export interface StoredSnapshot {
   readonly value: unknown;
   readonly context: unknown;
+  /** How many names the actor has given to children and timers. */
+  readonly n?: number;
+  readonly children?: Readonly<Record<string, StoredChild>>;
+  /** By the name of the timer, which is a number that is never given again. */
+  readonly timers?: Readonly<Record<string, StoredTimer>>;
+  /** For a child actor. */
+  readonly birth?: Birth;
+  /** For a root: who has which system id. */
+  readonly system?: Readonly<Record<string, { readonly holder: string; readonly n: number }>>;
   readonly history?: Readonly<Record<string, readonly string[]>>;
   readonly output?: unknown;
   readonly error?: unknown;
   readonly tags?: readonly string[];
 }
 
-/** `new`: messages were handled (dead-lettered), but the actor was not created yet. */
-export type ActorStatus = "new" | "active" | "done" | "error";
+/** `new`: messages were handled (dead-lettered), but the actor was not created yet. `stopped`: a child that its parent stopped. */
+export type ActorStatus = "new" | "active" | "done" | "error" | "stopped";
 
 /** The state of one actor: fence, cursor and snapshot in one record. */
 export interface StateRecord {
@@ -109,7 +168,9 @@ export type DeadReason =
   /** A `TerminalError` was thrown, or the policy says not to retry the error. */
   | "terminal"
   /** State or emissions are larger than the log accepts. */
-  | "too-large";
+  | "too-large"
+  /** The actor with the system id that it was for does not exist any more. */
+  | "gone";
 
 /** An error in a form that survives JSON. */
 export interface StoredError {
@@ -163,6 +224,8 @@ export interface LetterRecord {
 export interface CheckpointRecord {
   readonly format: number;
   readonly cursor: Cursor;
+  /** No timer that was set up to the cursor and is due before this time, milliseconds since 1970, is left to fire; absent: none was ever seen. */
+  readonly timersFrom?: number;
   /** Time marks, oldest first: at `at` (milliseconds since 1970) the last CORE sequence was `core`. They tell what is old enough to purge. */
   readonly marks: ReadonlyArray<{ readonly at: number; readonly core: number }>;
 }
@@ -230,6 +293,37 @@ export interface Answer {
   readonly letter?: string;
   readonly reason?: DeadReason;
   readonly explanation?: string;
+}
+
+/** A timer that is due at some time; which event it brings stands in the actor's state. */
+export interface TimerRecord {
+  readonly format: number;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** One attempt of an activity, for any worker that knows the activity. */
+export interface TaskRecord {
+  readonly format: number;
+  readonly activity: string;
+  /** The actor that asked for it, `type/id`. */
+  readonly actor: string;
+  /** The activity's name with its actor. */
+  readonly id: string;
+  readonly n: number;
+  /** From 1. */
+  readonly attempt: number;
+  /** Encoded for storage. */
+  readonly input: unknown;
+  /** When the activity was asked for, milliseconds since 1970. */
+  readonly since: number;
+}
+
+/** Says that an actor has live children, which its owner is to start again after a takeover. */
+export interface LiveRecord {
+  readonly format: number;
+  /** False: not any more. */
+  readonly isLive: boolean;
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true });

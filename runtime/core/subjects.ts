@@ -8,8 +8,12 @@
  *          `sw.<space>.core.<partition>.dead.<type>.<id>.<letter>`        dead letters
  *          `sw.<space>.core.<partition>.body.<type>.<id>.<letter>`        the bytes of a large dead message
  *          `sw.<space>.core.<partition>.topic.<topic>.<message>`          published events
+ *          `sw.<space>.core.<partition>.emit.<type>.<id>.<event>.<message>`  emitted events
+ *          `sw.<space>.core.<partition>.timer.<day>.<hour>.<minute>.<type>.<id>.<timer>`  timers, by when they are due (UTC)
+ *          `sw.<space>.core.<partition>.task.<activity>.<type>.<id>.<n>-<attempt>`  attempts of activities
+ *          `sw.<space>.core.<partition>.live.<type>.<id>`                 actors with live children
  *          `sw.<space>.core.<partition>.checkpoint` and `.lease`          low-water mark and owner
- *          `sw.<space>.core.space.config`, `.space.type.<type>`, `.space.node.<node>`
+ *          `sw.<space>.core.space.config`, `.space.type.<type>`, `.space.node.<node>`, `.space.limit.<activity>.<key>`
  * no stream `sw.<space>.reply.<client>.<ask>`                             answers to `ask`
  */
 import type { Address } from "./address.ts";
@@ -107,6 +111,61 @@ export class Subjects {
   }
   topicsOfPartition(partition: number): string {
     return `${this.#core}.${partition}.topic.>`;
+  }
+
+  /** An event emitted by an actor; `event` is its type. */
+  emitted(partition: number, by: Address, event: string, message: string): string {
+    return `${this.#core}.${partition}.emit.${by.type}.${toToken(by.id)}.${toToken(event, "an event type")}.${message}`;
+  }
+  /** All that an actor emits; `event` narrows it to one event type. */
+  emittedBy(partition: number, by: Address, event?: string): string {
+    const type = event === undefined ? "*" : toToken(event, "an event type");
+    return `${this.#core}.${partition}.emit.${by.type}.${toToken(by.id)}.${type}.*`;
+  }
+  emitsOfPartition(partition: number): string {
+    return `${this.#core}.${partition}.emit.>`;
+  }
+
+  timer(partition: number, of: Address, timer: string, atMs: number): string {
+    return `${this.#core}.${partition}.timer.${minuteTokens(atMs)}.${of.type}.${toToken(of.id)}.${timer}`;
+  }
+  timersOfPartition(partition: number): string {
+    return `${this.#core}.${partition}.timer.>`;
+  }
+  /** The timers that are due within the day, hour or minute (UTC) that begins at `atMs`. */
+  timersWithin(partition: number, unit: "day" | "hour" | "minute", atMs: number): string {
+    const tokens = minuteTokens(atMs).split(".");
+    return `${this.#core}.${partition}.timer.${tokens.slice(0, unit === "day" ? 1 : unit === "hour" ? 2 : 3).join(".")}.>`;
+  }
+  /** Takes a timer's subject apart; undefined for any other subject. */
+  parseTimer(subject: string): { readonly of: Address; readonly lane: string; readonly timer: string } | undefined {
+    // sw space core partition timer day hour minute type id timer
+    const tokens = subject.split(".");
+    if (tokens.length !== 11 || tokens[4] !== "timer") return undefined;
+    const type = tokens[8] as string;
+    const id = fromToken(tokens[9] as string);
+    if (id === undefined || !typeToken.test(type)) return undefined;
+    return { of: { type, id }, lane: `${type}.${tokens[9]}`, timer: tokens[10] as string };
+  }
+
+  task(partition: number, activity: string, of: Address, n: number, attempt: number): string {
+    return `${this.#core}.${partition}.task.${toToken(activity, "an activity name")}.${of.type}.${toToken(of.id)}.${n}-${attempt}`;
+  }
+  /** All tasks of an activity, in all partitions. */
+  tasksOf(activity: string): string {
+    return `${this.#core}.*.task.${toToken(activity, "an activity name")}.>`;
+  }
+
+  live(partition: number, of: Address): string {
+    return `${this.#core}.${partition}.live.${of.type}.${toToken(of.id)}`;
+  }
+  livesOfPartition(partition: number): string {
+    return `${this.#core}.${partition}.live.>`;
+  }
+
+  /** How much of an activity's limits is used; `key` "" is for the activity as a whole. */
+  limit(activity: string, key: string): string {
+    return `${this.#core}.space.limit.${toToken(activity, "an activity name")}.${key === "" ? "=" : toToken(key, "an activity key")}`;
   }
 
   checkpoint(partition: number): string {
@@ -215,6 +274,12 @@ export interface MailboxSubject {
   readonly message: string;
   /** INGRESS only: who sent it, as the server's permissions pinned it. */
   readonly sender: string | undefined;
+}
+
+/** Day, hour of the day and minute of the hour (UTC) as tokens. */
+function minuteTokens(atMs: number): string {
+  const minutes = Math.floor(atMs / 60_000);
+  return `${Math.floor(minutes / 1440)}.${Math.floor(minutes / 60) % 24}.${minutes % 60}`;
 }
 
 const typeToken = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;

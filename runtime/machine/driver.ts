@@ -5,7 +5,8 @@
  * own guards and assigns are pure.
  */
 import type { Address } from "../core/address.ts";
-import type { MachineIdentity, StoredSnapshot } from "../core/records.ts";
+import type { ActivityOutcome, Birth } from "../core/envelope.ts";
+import type { MachineIdentity, StoredChild, StoredSnapshot, StoredTask } from "../core/records.ts";
 
 /** A machine's state in memory; opaque to everyone but its driver. */
 export type MachineState = { readonly __machineState: never };
@@ -24,51 +25,151 @@ export interface MachineEvent {
   readonly [field: string]: unknown;
 }
 
+/** What comes to an actor. */
+export type Arrival =
+  | { readonly kind: "event"; readonly event: MachineEvent }
+  /** From a child: it has ended, or shows its state. */
+  | { readonly kind: "child"; readonly id: string; readonly n: number; readonly event: MachineEvent }
+  /** A timer that the actor has set is due. */
+  | { readonly kind: "timer"; readonly timer: string }
+  /** An activity has come to its end; an error here is not tried again. */
+  | { readonly kind: "result"; readonly id: string; readonly n: number; readonly outcome: ActivityOutcome }
+  /** An attempt of an activity has failed, and the next one comes after a delay. */
+  | {
+      readonly kind: "retry";
+      readonly id: string;
+      readonly n: number;
+      readonly delayMs: number;
+      readonly memory: unknown;
+    }
+  /** The parent stops the actor. */
+  | { readonly kind: "stop" }
+  /** The actor cannot go on: its machine threw, and trying again was of no use. */
+  | { readonly kind: "fail"; readonly error: unknown }
+  /** For whoever has a system id; only to roots. */
+  | { readonly kind: "relay"; readonly systemId: string; readonly event: MachineEvent }
+  /** A system id has a new holder, or none; only to roots. */
+  | { readonly kind: "alias"; readonly systemId: string; readonly holder: Address | undefined; readonly n: number };
+
 /** What a transition wants done besides changing the state. */
 export type Work =
-  /** A message to another actor, committed with the state. */
-  | { readonly kind: "tell"; readonly to: Address; readonly event: MachineEvent }
+  /** A message to another actor, committed with the state. `internal`: an event of the runtime's own, from a child to its parent. */
+  | {
+      readonly kind: "tell";
+      readonly to: Address;
+      readonly event: MachineEvent;
+      readonly internal?: { readonly child: string; readonly n: number };
+    }
+  /** An event for the actor with a system id, by way of the root; committed with the state. */
+  | { readonly kind: "relay"; readonly to: Address; readonly systemId: string; readonly event: MachineEvent }
+  /** Tells the root who has a system id; committed with the state. */
+  | {
+      readonly kind: "alias";
+      readonly to: Address;
+      readonly systemId: string;
+      readonly holder: Address | undefined;
+      readonly n: number;
+    }
+  /** A child actor is to come into being; committed with the state. */
+  | { readonly kind: "start"; readonly to: Address; readonly birth: Birth; readonly input: unknown }
+  /** A child actor is to stop; committed with the state. */
+  | { readonly kind: "stop"; readonly to: Address; readonly n: number }
+  /** A timer was set; committed with the state. Timers that are not wanted any more are just not in the state. */
+  | { readonly kind: "timer"; readonly timer: string; readonly atMs: number }
+  /** An attempt of an activity; committed with the state. */
+  | { readonly kind: "task"; readonly id: string; readonly child: StoredChild }
+  /** An activity is not wanted any more: told to its worker after the commit. */
+  | { readonly kind: "cancel"; readonly id: string; readonly n: number; readonly attempt: number; readonly src: string }
+  /** An event for a live child, handed over after the commit. */
+  | { readonly kind: "deliver"; readonly child: string; readonly n: number; readonly event: MachineEvent }
   /** An event for a topic, committed with the state. */
   | { readonly kind: "publish"; readonly topic: string; readonly event: MachineEvent }
+  /** An event for whoever listens to the actor, committed with the state. */
+  | { readonly kind: "emit"; readonly event: MachineEvent }
   /** The answer to an `ask`. */
   | { readonly kind: "reply"; readonly value: unknown }
   /** A custom action, run after the commit. */
-  | { readonly kind: "run"; readonly name: string; readonly run: () => void }
+  | { readonly kind: "run"; readonly name: string; readonly run: (port: ActionPort) => unknown }
   /** A line for the log, written after the commit. */
   | { readonly kind: "log"; readonly label: string | undefined; readonly value: unknown };
+
+/** What custom actions may do to the outside through actor references: after the commit, best effort. */
+export interface ActionPort {
+  send(to: Address, event: MachineEvent): void;
+}
 
 /** The result of a step. */
 export interface Step {
   readonly state: MachineState;
-  /** False when the machine has no transition for the event: state and work are as if it had not come. */
-  readonly handled: boolean;
+  /**
+   * `taken`: the state may have changed. `ignored`: the machine has no transition for it; state and work are as if it had not come.
+   * `stale`: it came from work that was superseded.
+   */
+  readonly outcome: "taken" | "ignored" | "stale";
   readonly work: readonly Work[];
 }
 
 /** What can be seen of a state without knowing the machine. */
 export interface StateView {
-  readonly status: "active" | "done" | "error";
+  readonly status: "active" | "done" | "error" | "stopped";
   readonly value: unknown;
+}
+
+/** The logic of a child, as its parent's machine names it. */
+export type ChildLogic =
+  /** A machine or transition logic: a durable actor. */
+  | { readonly kind: "actor"; readonly driver: MachineDriver }
+  /** Promise logic, as it was given. `run` is the function that makes the promise. */
+  | { readonly kind: "activity"; readonly logic: object; readonly run: (args: never) => unknown }
+  /** Callback, observable or other logic with a life of its own. */
+  | { readonly kind: "live"; readonly logic: LiveLogic };
+
+/** Logic that runs while a state is active, as XState defines it. */
+export interface LiveLogic {
+  readonly getInitialSnapshot: (scope: never, input: unknown) => unknown;
+  readonly transition: (snapshot: never, event: never, scope: never) => unknown;
+  readonly start?: (snapshot: never, scope: never) => void;
+}
+
+/** A live child that should run now. */
+export interface LiveChild {
+  readonly id: string;
+  readonly n: number;
+  readonly src: string;
+  readonly sync: boolean;
+  /** Decoded. */
+  readonly input: unknown;
 }
 
 /** A machine made ready to run durably. */
 export interface MachineDriver {
   readonly identity: MachineIdentity;
+  /** The logic of children by name. */
+  readonly children: ReadonlyMap<string, ChildLogic>;
 
   /**
-   * Makes the initial state. Throws what the machine throws; throws `TerminalError` naming the construct when the machine
-   * does at run time what cannot be made durable.
+   * Makes the initial state. `birth`: of a child. `before`: the state of an earlier child with the same address, whose names are not given again.
+   * Throws what the machine throws; throws `TerminalError` naming the construct when the machine does at run time what cannot be made durable.
    */
-  create(input: unknown, env: StepEnv): Step;
+  create(input: unknown, env: StepEnv, birth?: Birth, before?: MachineState): Step;
 
-  /** Takes one event. Throws as {@link MachineDriver.create}; the given state is not changed. */
-  step(state: MachineState, event: MachineEvent, env: StepEnv): Step;
+  /** Takes what comes. Throws as {@link MachineDriver.create}; the given state is not changed. */
+  step(state: MachineState, arrival: Arrival, env: StepEnv): Step;
 
   view(state: MachineState): StateView;
+
+  /** True while the timer is set. */
+  hasTimer(state: MachineState, timer: string): boolean;
+
+  /** An activity of the actor that is under way; undefined when it is not, or is of another generation. */
+  activity(state: MachineState, id: string, n: number): { readonly src: string; readonly task: StoredTask } | undefined;
+
+  /** The live children that should run; most actors have none. */
+  live(state: MachineState): readonly LiveChild[];
 
   /** Encodes a state for storage. Throws `NotStorableError` with the path of what cannot be stored. */
   toStored(state: MachineState): StoredSnapshot;
 
   /** Decodes a stored state. Throws `CorruptRecordError` when it does not fit the machine. */
-  fromStored(stored: StoredSnapshot, status: "active" | "done" | "error"): MachineState;
+  fromStored(stored: StoredSnapshot, status: StateView["status"]): MachineState;
 }
