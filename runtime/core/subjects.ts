@@ -15,6 +15,7 @@
  *          `sw.<space>.core.<partition>.checkpoint` and `.lease`          low-water mark and owner
  *          `sw.<space>.core.space.config`, `.space.type.<type>`, `.space.node.<node>`, `.space.limit.<activity>.<key>`
  * no stream `sw.<space>.reply.<client>.<ask>`                             answers to `ask`
+ *           `sw.<space>.cancel.<activity>`                               attempts of activities that are not wanted any more
  */
 import type { Address } from "./address.ts";
 import { fromToken, toToken } from "./names.ts";
@@ -154,6 +155,11 @@ export class Subjects {
   /** All tasks of an activity, in all partitions. */
   tasksOf(activity: string): string {
     return `${this.#core}.*.task.${toToken(activity, "an activity name")}.>`;
+  }
+
+  /** Where the workers of an activity hear that an attempt is not wanted any more. */
+  cancelled(activity: string): string {
+    return `${this.root}.cancel.${toToken(activity, "an activity name")}`;
   }
 
   live(partition: number, of: Address): string {

@@ -4,10 +4,13 @@ import type { DeadReason, FailedAttempt, KeyRecord, LetterRecord } from "../core
 import type { StreamName } from "../core/subjects.ts";
 import type { RetryState } from "../supervise/retry-delays.ts";
 
-/** A stored message that a partition has read, with what has been tried so far. */
+/** A stored message that a partition has read, or a timer that is due, with what has been tried so far. */
 export interface Delivery {
   readonly stream: StreamName;
+  /** 0 for a timer. */
   readonly seq: number;
+  /** The name of the timer with its actor, when this is a timer that is due. */
+  readonly timer?: string;
   readonly subject: string;
   readonly to: Address;
   /** Who sent it by its subject; undefined in CORE, where the envelope says it. */
