@@ -8,6 +8,7 @@
  * 4. The tags are part of the stored format: a tag once written keeps its meaning for ever.
  */
 import { CorruptRecordError, NotStorableError } from "./errors.ts";
+import { fromStoredReference, targetOf, toStoredReference } from "./reference.ts";
 
 const tag = "~";
 
@@ -18,7 +19,7 @@ const maxDepth = 200;
  * Encodes a value so that it survives JSON.
  *
  * Details: beside plain JSON it keeps `undefined` (in objects and arrays too), Date (also invalid ones), Map, Set, BigInt, `NaN`, `±Infinity`, `-0`, RegExp,
- * URL, typed arrays, DataView, ArrayBuffer, and errors (name, message, code, cause, data and stack; a subclass comes back as the Error or built-in error
+ * URL, typed arrays, DataView, ArrayBuffer, references to actors, and errors (name, message, code, cause, data and stack; a subclass comes back as the Error or built-in error
  * of the same name). `root` is the name of the value in error messages.
  *
  * Gotchas: the result shares its plain parts with the value. A Buffer comes back as a Uint8Array, an object without prototype as a plain one; keys that are
@@ -181,6 +182,8 @@ function encodeEach(container: object, items: Iterable<unknown>, depth: number, 
 
 function encodeInstance(value: object, prototype: object, depth: number, trail: Trail | undefined): unknown {
   if (value instanceof Error) return encodeError(value, depth, trail);
+  const target = targetOf(value);
+  if (target !== undefined) return tagged("actor", toStoredReference(target));
   const kind = Object.prototype.toString.call(value).slice(8, -1);
   if (ArrayBuffer.isView(value) && isBinary(kind)) {
     return tagged("bytes", [kind, toBase64(value.buffer, value.byteOffset, value.byteLength)]);
@@ -304,6 +307,11 @@ function decodeTagged(stored: Record<string, unknown>, depth: number): unknown {
     case "bytes": {
       const decoded = decodeText(kind, content);
       if (decoded !== undefined) return decoded;
+      break;
+    }
+    case "actor": {
+      const reference = fromStoredReference(content);
+      if (reference !== undefined) return reference;
       break;
     }
     case "error":

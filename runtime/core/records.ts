@@ -168,9 +168,7 @@ export type DeadReason =
   /** A `TerminalError` was thrown, or the policy says not to retry the error. */
   | "terminal"
   /** State or emissions are larger than the log accepts. */
-  | "too-large"
-  /** The actor with the system id that it was for does not exist any more. */
-  | "gone";
+  | "too-large";
 
 /** An error in a form that survives JSON. */
 export interface StoredError {

@@ -17,10 +17,10 @@ import type {
   ParameterizedObject,
 } from "xstate";
 import { type Address, makeAddress } from "../core/address.ts";
-import { isReservedEvent } from "../core/envelope.ts";
 import { TerminalError } from "../core/errors.ts";
 import { toToken } from "../core/names.ts";
 import type { MachineEvent, Work } from "./driver.ts";
+import { checkSendable } from "./events.ts";
 
 type Params = ParameterizedObject["params"] | undefined;
 
@@ -195,12 +195,5 @@ function terminal<R>(attempt: string, check: () => R): R {
 }
 
 function checkEvent(event: unknown, attempt: string): MachineEvent {
-  const type = typeof event === "object" && event !== null ? (event as { type?: unknown }).type : undefined;
-  if (typeof type !== "string" || type === "") {
-    throw new TerminalError(`Cannot ${attempt}: the event must be an object with a "type" that is a non-empty string.`);
-  }
-  if (isReservedEvent(type)) {
-    throw new TerminalError(`Cannot ${attempt}: the event type ${JSON.stringify(type)} is reserved for the runtime.`);
-  }
-  return event as MachineEvent;
+  return checkSendable(event, () => attempt);
 }

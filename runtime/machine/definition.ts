@@ -1,13 +1,14 @@
 /**
  * What a machine may not contain, found by walking its definition: all of it is reported at once, by name and place.
  *
- * What only shows at run time (`spawn` in an assign, what `enqueueActions` enqueues) is refused by the step: see scope.ts.
+ * What only shows at run time (`spawn` in an assign, what `enqueueActions` enqueues) is refused by the step: see scope.ts and ledger.ts.
  */
 import type { AnyStateMachine, AnyStateNode } from "xstate";
 import { toStored } from "../core/codec.ts";
 import { InvalidDefinitionError } from "../core/errors.ts";
 import { problemsOf, toldOf } from "./actions.ts";
-import { unsupportedAction } from "./scope.ts";
+import { kindOf } from "./logic.ts";
+import { asList, implementationOf, placesOf } from "./node-actions.ts";
 
 /**
  * Checks that every construct of a machine can be run durably.
@@ -51,58 +52,50 @@ function* findProblems(machine: AnyStateMachine): Generator<string> {
 
 function* findInNode(node: AnyStateNode): Generator<string> {
   const state = `state "${nameOf(node)}"`;
-  const config = node.config as { after?: object; route?: unknown; entry?: unknown; exit?: unknown; invoke?: unknown };
-  for (const { src, id } of asList(config.invoke) as Array<{ src?: unknown; id?: unknown }>) {
-    const name = typeof src === "string" ? src : id;
-    const named = typeof name === "string" ? `"${name}"` : "an actor that is defined inline";
-    yield `${state} invokes ${named} (invoke is not supported yet)`;
+  const config = node.config as { after?: object; route?: unknown; invoke?: unknown };
+  for (const [i, { src }] of (asList(config.invoke) as Array<{ src?: unknown }>).entries()) {
+    yield* findInLogic(src, node, `${state} invokes`, `actor ${i + 1} of its invoke`);
   }
   for (const delay of Object.keys(config.after ?? {})) {
-    yield `${state} has a transition after "${delay}" (after is not supported yet)`;
+    if (Number.isNaN(Number(delay))) yield* findInDelay(delay, node, `${state} has a transition after`);
   }
-  if (config.route) yield `${state} has a route (route is not supported yet)`;
-  // Not `node.entry`: XState adds to it what `after` needs.
-  yield* findInActions(asList(config.entry), node, `${state} on entry`);
-  yield* findInActions(asList(config.exit), node, `${state} on exit`);
-  if (node.type === "compound") yield* findInActions(node.initial.actions, node, `${state} on its initial transition`);
-  for (const transitions of [...node.transitions.values(), node.always ?? []]) {
-    for (const { eventType, actions, guard } of transitions) {
-      const place = `${state} ${(eventType as string) === "" ? 'in "always"' : `on "${eventType}"`}`;
-      yield* findInActions(actions, node, place);
-      yield* findInGuard(guard, node, place, new Set());
+  if (config.route) yield `${state} has a route, which is taken by an event of XState's own that nobody may send`;
+  for (const { actions, place, guard } of placesOf(node, state)) {
+    for (const action of actions) {
+      const { name, run } = implementationOf(action, node);
+      if (run === undefined) yield `${place} names the action "${name}", which is not implemented`;
+      else yield* findInAction(run, node, name === undefined ? place : `${place}, in action "${name}",`);
     }
+    yield* findInGuard(guard, node, place, new Set());
   }
 }
 
-function asList(value: unknown): unknown[] {
-  if (value === undefined || value === null) return [];
-  return Array.isArray(value) ? value : [value];
-}
-
-function* findInActions(actions: readonly unknown[], node: AnyStateNode, place: string): Generator<string> {
-  const implementations = node.machine.implementations.actions as Record<string, unknown>;
-  for (const action of actions) {
-    if (typeof action === "function") {
-      yield* findInAction(action, place);
-      continue;
-    }
-    const name = typeof action === "string" ? action : (action as { type?: unknown } | null)?.type;
-    const implementation =
-      typeof name === "string" && Object.hasOwn(implementations, name) ? implementations[name] : undefined;
-    if (typeof implementation === "function") yield* findInAction(implementation, `${place}, in action "${name}",`);
-    else yield `${place} names the action "${String(name)}", which is not implemented`;
+function* findInLogic(src: unknown, node: AnyStateNode, place: string, inline: string): Generator<string> {
+  const known = node.machine.implementations.actors as Record<string, unknown>;
+  const isNamed = typeof src === "string";
+  if (isNamed && !Object.hasOwn(known, src)) {
+    yield `${place} the actor "${src}", which is not implemented`;
+    return;
+  }
+  if (kindOf(isNamed ? known[src] : src) === "unknown") {
+    yield `${place} ${isNamed ? `the actor "${src}"` : inline}, whose logic is none that could be kept: use a machine, fromPromise, fromTransition, fromCallback or fromObservable`;
   }
 }
 
-function* findInAction(action: object, place: string): Generator<string> {
+function* findInDelay(delay: string, node: AnyStateNode, place: string): Generator<string> {
+  const known = node.machine.implementations.delays as Record<string, unknown>;
+  if (!Object.hasOwn(known, delay)) yield `${place} the delay "${delay}", which is not implemented`;
+}
+
+function* findInAction(action: object, node: AnyStateNode, place: string): Generator<string> {
   const told = toldOf(action);
   if (told !== undefined)
     for (const problem of problemsOf(told)) yield `${place} has a problem: ${problem.replace(/\.$/, "")}`;
   // Built-in actions of XState are functions with a type and what they were made with.
   if (!("resolve" in action)) return;
-  const builtIn = action as { type?: unknown; delay?: unknown; to?: unknown };
-  const construct = unsupportedAction(String(builtIn.type), builtIn);
-  if (construct !== undefined) yield `${place} uses ${construct} (${construct} is not supported yet)`;
+  const { type, delay, src } = action as { type?: unknown; delay?: unknown; src?: unknown };
+  if (typeof delay === "string") yield* findInDelay(delay, node, `${place} names`);
+  if (type === "xstate.spawnChild") yield* findInLogic(src, node, `${place} spawns`, "an actor");
 }
 
 function* findInGuard(guard: unknown, node: AnyStateNode, place: string, seen: Set<unknown>): Generator<string> {

@@ -6,7 +6,8 @@
  */
 import type { Address } from "../core/address.ts";
 import type { ActivityOutcome, Birth } from "../core/envelope.ts";
-import type { MachineIdentity, StoredChild, StoredSnapshot, StoredTask } from "../core/records.ts";
+import type { MachineIdentity, StoredSnapshot, StoredTask } from "../core/records.ts";
+import type { ReferencePort } from "../core/reference.ts";
 
 /** A machine's state in memory; opaque to everyone but its driver. */
 export type MachineState = { readonly __machineState: never };
@@ -77,7 +78,15 @@ export type Work =
   /** A timer was set; committed with the state. Timers that are not wanted any more are just not in the state. */
   | { readonly kind: "timer"; readonly timer: string; readonly atMs: number }
   /** An attempt of an activity; committed with the state. */
-  | { readonly kind: "task"; readonly id: string; readonly child: StoredChild }
+  | {
+      readonly kind: "task";
+      readonly id: string;
+      readonly n: number;
+      readonly src: string;
+      readonly attempt: number;
+      readonly since: number;
+      readonly input: unknown;
+    }
   /** An activity is not wanted any more: told to its worker after the commit. */
   | { readonly kind: "cancel"; readonly id: string; readonly n: number; readonly attempt: number; readonly src: string }
   /** An event for a live child, handed over after the commit. */
@@ -89,14 +98,9 @@ export type Work =
   /** The answer to an `ask`. */
   | { readonly kind: "reply"; readonly value: unknown }
   /** A custom action, run after the commit. */
-  | { readonly kind: "run"; readonly name: string; readonly run: (port: ActionPort) => unknown }
+  | { readonly kind: "run"; readonly name: string; readonly run: (port: ReferencePort) => unknown }
   /** A line for the log, written after the commit. */
   | { readonly kind: "log"; readonly label: string | undefined; readonly value: unknown };
-
-/** What custom actions may do to the outside through actor references: after the commit, best effort. */
-export interface ActionPort {
-  send(to: Address, event: MachineEvent): void;
-}
 
 /** The result of a step. */
 export interface Step {
@@ -169,6 +173,14 @@ export interface MachineDriver {
 
   /** Encodes a state for storage. Throws `NotStorableError` with the path of what cannot be stored. */
   toStored(state: MachineState): StoredSnapshot;
+
+  /** The snapshot that a parent gets with `onSnapshot`, made of what the child has told of itself. */
+  show(told: unknown): unknown;
+
+  /**
+   * The state of a child that could not even be made. `error` is what its machine threw.
+   */
+  createFailed(error: unknown, env: StepEnv, birth: Birth, before?: MachineState): Step;
 
   /** Decodes a stored state. Throws `CorruptRecordError` when it does not fit the machine. */
   fromStored(stored: StoredSnapshot, status: StateView["status"]): MachineState;

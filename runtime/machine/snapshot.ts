@@ -43,9 +43,12 @@ function isLeaf(node: AnyStateNode): boolean {
   return node.type === "atomic" || node.type === "final";
 }
 
+/** A stored snapshot in the making. */
+export type Storing = { -readonly [K in keyof StoredSnapshot]: StoredSnapshot[K] };
+
 /** Encodes a snapshot for storage. */
-export function encodeSnapshot(snapshot: AnyMachineSnapshot): StoredSnapshot {
-  const stored: { -readonly [K in keyof StoredSnapshot]: StoredSnapshot[K] } = {
+export function encodeSnapshot(snapshot: AnyMachineSnapshot): Storing {
+  const stored: Storing = {
     value: snapshot.value,
     context: encode(snapshot.context, "context"),
   };
@@ -69,7 +72,7 @@ export function decodeSnapshot(
   machine: AnyStateMachine,
   nodes: ReadonlyMap<string, AnyStateNode>,
   stored: StoredSnapshot,
-  status: "active" | "done" | "error",
+  status: "active" | "done" | "error" | "stopped",
 ): AnyMachineSnapshot {
   const refuse = (reason: string): never => {
     const value = JSON.stringify(stored.value);
@@ -77,6 +80,8 @@ export function decodeSnapshot(
       details: { machine: machine.id, value: stored.value },
     });
   };
+  // An actor that failed before it was in any state.
+  if (isEmpty(stored.value) && status !== "active") return endedSnapshot(machine, status, stored);
   const misfit = findMisfit(machine.root, stored.value);
   if (misfit !== undefined) refuse(misfit);
   const context = decode(stored.context);
@@ -95,6 +100,37 @@ export function decodeSnapshot(
   if (stored.output !== undefined) snapshot.output = decode(stored.output);
   if (stored.error !== undefined) snapshot.error = decode(stored.error);
   return settle(snapshot);
+}
+
+function isEmpty(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
+}
+
+/** The snapshot of an actor that has ended without having been in any state. */
+export function endedSnapshot(
+  machine: AnyStateMachine,
+  status: "done" | "error" | "stopped",
+  stored: Pick<StoredSnapshot, "context" | "error">,
+): AnyMachineSnapshot {
+  const { root } = machine;
+  const snapshot: AnyMachineSnapshot = machine.resolveState({
+    value: initialValue(root),
+    context: decode(stored.context),
+  });
+  snapshot._nodes = [root];
+  snapshot.value = {};
+  snapshot.tags = new Set();
+  snapshot.status = status;
+  snapshot.error = decode(stored.error);
+  return snapshot;
+}
+
+/** Any complete value. */
+function initialValue(node: AnyStateNode): Value {
+  if (node.type !== "compound" && node.type !== "parallel") return {};
+  const children = Object.values(node.states as Record<string, AnyStateNode>).filter(({ type }) => type !== "history");
+  const entered = node.type === "compound" ? children.slice(0, 1) : children;
+  return Object.fromEntries(entered.map((child) => [child.key, initialValue(child)]));
 }
 
 /** Says in words why a state node cannot have a value; undefined when it can. Only complete values fit, as they are stored. */

@@ -20,7 +20,7 @@ function traced(): unknown[] {
 /** Runs the work of a step, as the engine does after the commit, and returns what it left behind. */
 function perform(step: Step): unknown[] {
   for (const item of step.work) {
-    if (item.kind === "run") item.run();
+    if (item.kind === "run") item.run(() => {});
     else if (item.kind === "log")
       trace.push(item.label === undefined ? ["log", item.value] : ["log", item.label, item.value]);
   }
@@ -34,7 +34,7 @@ function throughJson(driver: MachineDriver, state: MachineState): MachineState {
 
 // The driver's states are snapshots; the tests look inside to compare what `view` does not show.
 function inside(state: MachineState): any {
-  return state;
+  return (state as any).snapshot;
 }
 
 describe.each(specimens)("$name", ({ machine, events, input }) => {
@@ -56,10 +56,10 @@ describe.each(specimens)("$name", ({ machine, events, input }) => {
             const before = live.getSnapshot();
             live.send(event);
             const expected = traced();
-            const step = driver.step(stored, event, env);
+            const step = driver.step(stored, { kind: "event", event }, env);
             expect(perform(step)).toStrictEqual(expected);
-            expect(step.handled).toBe(selected.length > 0 || live.getSnapshot() !== before);
-            const twin = driver.step(cached, event, env);
+            expect(step.outcome === "taken").toBe(selected.length > 0 || live.getSnapshot() !== before);
+            const twin = driver.step(cached, { kind: "event", event }, env);
             expect(perform(twin)).toStrictEqual(expected);
             expect(driver.toStored(twin.state)).toStrictEqual(driver.toStored(step.state));
             stored = throughJson(driver, step.state);
