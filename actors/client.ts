@@ -19,16 +19,37 @@ import type { AskResult } from "./client/answers.ts";
 import { Asks } from "./client/asks.ts";
 import { type ClientContext, type DurationInput, stoppedError } from "./client/context.ts";
 import { Door } from "./client/door.ts";
+import {
+  type Emitted,
+  type EmittedInfo,
+  type EmittedOptions,
+  iterateEmitted,
+  type OnOptions,
+  onEmitted,
+  type Subscription,
+} from "./client/emitted.ts";
 import { type Content, MessageFactory, newClientId, type Outgoing, type SendReceipt } from "./client/outgoing.ts";
+import { Readings } from "./client/reading.ts";
 import { SendQueue } from "./client/send-queue.ts";
 import { type WaitCondition, Waits } from "./client/waits.ts";
-import { Watches } from "./client/watching.ts";
+import { watchStates } from "./client/watching.ts";
 import { DeadLetters } from "./dead-letters.ts";
-import type { ActorRef, AnyActorDefinition, ContextOf, EventOf, InputOf } from "./define-actor.ts";
+import type { ActorRef, AnyActorDefinition, ContextOf, EmittedOf, EventOf, InputOf } from "./define-actor.ts";
 import type { ResolvedTarget, UntypedTarget } from "./references.ts";
 import { type ActorView, type HistoryEntry, historyOf, readState, viewOfRecord } from "./view.ts";
 
-export type { ActorTypeInfo, AskResult, DurationInput, SendReceipt, WaitCondition };
+export type {
+  ActorTypeInfo,
+  AskResult,
+  DurationInput,
+  Emitted,
+  EmittedInfo,
+  EmittedOptions,
+  OnOptions,
+  SendReceipt,
+  Subscription,
+  WaitCondition,
+};
 
 /** Options of {@link createClient}. */
 export interface ClientOptions {
@@ -174,6 +195,42 @@ export interface Client {
     options?: { readonly signal?: AbortSignal },
   ): AsyncIterable<ActorView<ContextOf<D>>>;
 
+  /**
+   * Calls a handler with each event of a type that an actor emits, or with all of them (`*`), once they are committed.
+   *
+   * *Details* One event at a time, in the order of the commits; a promise that the handler returns is waited for. What it throws goes to `onError`, by
+   * default to standard error, and the next event comes. Any actor may be listened to, also before it exists, and a child: `"order/42/~payment"`.
+   *
+   * *Gotchas* Events are delivered once to this subscription. A process that must not miss any while it is down stores the `seq` of the last event it is done with, and
+   * begins `{ from: { after: seq } }`.
+   *
+   * *Errors* `InvalidNameError`, `InvalidOptionsError`. `ready` rejects with the signal's reason, `SystemStoppedError` or `NotAuthorizedError`.
+   */
+  on(
+    target: UntypedTarget,
+    type: string,
+    handler: (event: UntypedEvent, info: EmittedInfo) => unknown,
+    options?: OnOptions,
+  ): Subscription;
+  on<D extends AnyActorDefinition, Type extends EmittedOf<D>["type"] | "*">(
+    ref: ActorRef<D>,
+    type: Type,
+    handler: (event: EmittedOf<D, Type>, info: EmittedInfo) => unknown,
+    options?: OnOptions,
+  ): Subscription;
+
+  /**
+   * Iterates over the events of a type that an actor emits, or over all of them (`*`), as {@link Client.on} delivers them. Leaving the loop ends the reading.
+   *
+   * *Errors* The iteration throws the signal's reason when it is aborted, `SystemStoppedError` when the client is closed, `CorruptRecordError`.
+   */
+  emitted(target: UntypedTarget, type: string, options?: EmittedOptions): AsyncIterable<Emitted<UntypedEvent>>;
+  emitted<D extends AnyActorDefinition, Type extends EmittedOf<D>["type"] | "*">(
+    ref: ActorRef<D>,
+    type: Type,
+    options?: EmittedOptions,
+  ): AsyncIterable<Emitted<EmittedOf<D, Type>>>;
+
   /** The newest messages that an actor has handled, oldest first, as far back as the space keeps states; `last` is 10 by default. */
   history(target: ActorRef | UntypedTarget, options?: HistoryOptions): Promise<HistoryEntry[]>;
 
@@ -224,7 +281,7 @@ class LogClient implements Client {
   readonly #queue: SendQueue;
   readonly #asks: Asks;
   readonly #waits: Waits;
-  readonly #watches: Watches;
+  readonly #readings: Readings;
   readonly #onClose: (() => Promise<void>) | undefined;
   #closing: Promise<void> | undefined;
 
@@ -249,7 +306,7 @@ class LogClient implements Client {
     this.#queue = new SendQueue(this.#context, settings);
     this.#asks = new Asks(this.#context);
     this.#waits = new Waits(this.#context);
-    this.#watches = new Watches(this.#context);
+    this.#readings = new Readings(this.#context);
     this.deadLetters = new DeadLetters(this.#context);
     this.#onClose = options.onClose;
   }
@@ -306,7 +363,25 @@ class LogClient implements Client {
     const { address } = this.#door.target(target);
     const { signal } = readCallOptions("Cannot watch", options, ["signal"]);
     // As in waitFor.
-    return this.#watches.watch(address, signal) as AsyncIterable<ActorView<never>>;
+    return watchStates(this.#context, this.#readings, address, signal) as AsyncIterable<ActorView<never>>;
+  }
+
+  on(
+    target: ActorRef | UntypedTarget,
+    type: string,
+    // What the caller's reference says of the events is what the definition says; here they are just events.
+    handler: (event: never, info: EmittedInfo) => unknown,
+    options?: OnOptions,
+  ): Subscription {
+    const { address } = this.#door.target(target);
+    this.#checkOpen(`listen to ${formatAddress(address)}`);
+    return onEmitted(this.#context, this.#readings, { address, type }, handler as (event: unknown) => unknown, options);
+  }
+
+  emitted(target: ActorRef | UntypedTarget, type: string, options?: EmittedOptions): AsyncIterable<Emitted<never>> {
+    const { address } = this.#door.target(target);
+    // As in on.
+    return iterateEmitted(this.#context, this.#readings, { address, type }, options) as AsyncIterable<Emitted<never>>;
   }
 
   async history(target: ActorRef | UntypedTarget, options: HistoryOptions = {}): Promise<HistoryEntry[]> {
@@ -347,7 +422,7 @@ class LogClient implements Client {
     this.#queue.stop();
     this.#asks.stop();
     this.#waits.stop();
-    this.#watches.stop();
+    this.#readings.stop();
     await this.#onClose?.();
   }
 

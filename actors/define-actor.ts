@@ -41,6 +41,12 @@ type MachineOutputOf<Machine> =
     ? Output
     : unknown;
 
+type MachineEmittedOf<Machine> = Machine extends { getInitialSnapshot(scope: infer Scope, input?: never): unknown }
+  ? Scope extends { readonly emit: (event: infer Emitted) => void }
+    ? Emitted
+    : unknown
+  : unknown;
+
 /** What an event carries besides its type. Optional fields may also be undefined, as most schema libraries have it. */
 type PayloadOf<Event, Type> = Event extends { readonly type: Type }
   ? {
@@ -111,15 +117,25 @@ type GivenInput<Machine, Input> = [InputOption<Machine>] extends [Input]
     : MachineInputOf<Machine>;
 
 /** An actor type: what clients send to, and what nodes run. */
-export interface ActorDefinition<Event = unknown, Context = unknown, Input = unknown, Output = unknown>
-  extends RunnableDefinition {
+export interface ActorDefinition<
+  Event = unknown,
+  Context = unknown,
+  Input = unknown,
+  Output = unknown,
+  Emitted = unknown,
+> extends RunnableDefinition {
   /** Only a type, never a value: what may be sent. Read it with {@link EventOf}. */
   readonly "~event"?: Event;
   /** Only types, never a value. */
-  readonly "~types"?: { readonly context: Context; readonly input: Input; readonly output: Output };
+  readonly "~types"?: {
+    readonly context: Context;
+    readonly input: Input;
+    readonly output: Output;
+    readonly emitted: Emitted;
+  };
 
   /** Names one actor of the type; throws `InvalidNameError` for an id that cannot be used. */
-  ref(id: string): ActorRef<ActorDefinition<Event, Context, Input, Output>>;
+  ref(id: string): ActorRef<ActorDefinition<Event, Context, Input, Output, Emitted>>;
 
   /**
    * Checks an event, and gives it as the machine is to take it: with the schema's output in the place of its input.
@@ -157,6 +173,18 @@ export type InputOf<Definition> = TypesOf<Definition> extends { readonly input: 
 /** The output of a definition's machine when it ends. */
 export type OutputOf<Definition> = TypesOf<Definition> extends { readonly output: infer Output } ? Output : never;
 
+/**
+ * The events that a definition's machine emits, as its `types.emitted` says: all of them, or those of one type. A machine that says nothing of them may emit any.
+ */
+export type EmittedOf<Definition, Type = "*"> =
+  TypesOf<Definition> extends {
+    readonly emitted: infer Event extends { readonly type: string };
+  }
+    ? string extends Event["type"]
+      ? { readonly type: Type extends "*" ? string : Type; readonly [field: string]: unknown }
+      : Event & (Type extends "*" ? unknown : { readonly type: Type })
+    : { readonly type: Type extends "*" ? string : Type; readonly [field: string]: unknown };
+
 const optionNames = ["machine", "events", "input", "retry"];
 const brand = Symbol.for("statewright.actor");
 
@@ -187,7 +215,8 @@ export function defineActor<
   SentEvents<Machine, Events>,
   MachineContextOf<Machine>,
   GivenInput<Machine, Input>,
-  MachineOutputOf<Machine>
+  MachineOutputOf<Machine>,
+  MachineEmittedOf<Machine>
 > {
   checkType(type);
   const { events, input, retry } = readOptions(type, options);
@@ -196,7 +225,8 @@ export function defineActor<
     SentEvents<Machine, Events>,
     MachineContextOf<Machine>,
     GivenInput<Machine, Input>,
-    MachineOutputOf<Machine>
+    MachineOutputOf<Machine>,
+    MachineEmittedOf<Machine>
   > = {
     type,
     driver,

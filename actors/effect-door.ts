@@ -18,6 +18,8 @@ import type {
   AskResult,
   Client,
   CreateResult,
+  Emitted,
+  EmittedOptions,
   SendOptions,
   SendReceipt,
   UntypedEvent,
@@ -26,7 +28,7 @@ import type {
 } from "./client.ts";
 import { type ConnectOptions, connect as connectPromise } from "./connect.ts";
 import type { DeadLetters } from "./dead-letters.ts";
-import type { ActorRef, AnyActorDefinition, ContextOf, EventOf, InputOf } from "./define-actor.ts";
+import type { ActorRef, AnyActorDefinition, ContextOf, EmittedOf, EventOf, InputOf } from "./define-actor.ts";
 import type { UntypedTarget } from "./references.ts";
 import { type NodeOptions, type StatewrightNode, startNode as startNodePromise } from "./start-node.ts";
 import type { ActorView, HistoryEntry } from "./view.ts";
@@ -70,6 +72,17 @@ export interface EffectClient {
   /** See `Client.watch`. */
   watch(target: UntypedTarget): Stream.Stream<ActorView, StatewrightError>;
   watch<D extends AnyActorDefinition>(ref: ActorRef<D>): Stream.Stream<ActorView<ContextOf<D>>, StatewrightError>;
+  /** See `Client.emitted`; there is no `on`, which is a `Stream.runForEach` of this. */
+  emitted(
+    target: UntypedTarget,
+    type: string,
+    options?: WithoutSignal<EmittedOptions>,
+  ): Stream.Stream<Emitted<UntypedEvent>, StatewrightError>;
+  emitted<D extends AnyActorDefinition, Type extends EmittedOf<D>["type"] | "*">(
+    ref: ActorRef<D>,
+    type: Type,
+    options?: WithoutSignal<EmittedOptions>,
+  ): Stream.Stream<Emitted<EmittedOf<D, Type>>, StatewrightError>;
   /** See `Client.history`. */
   history(target: ActorRef | UntypedTarget, options?: { readonly last?: number }): Result<HistoryEntry[]>;
   /** See `Client.types`. */
@@ -141,21 +154,25 @@ export function toEffectClient(client: Client): EffectClient {
     create: call("create", 2),
     waitFor: call("waitFor", 2),
     get: call("get", 1),
-    watch: (target: UntypedTarget) =>
-      Stream.unwrap(
-        Effect.map(
-          Effect.acquireRelease(
-            Effect.sync(() => new AbortController()),
-            (controller) => Effect.sync(() => controller.abort()),
-          ),
-          ({ signal }) => Stream.fromAsyncIterable(client.watch(target, { signal }), (error) => error),
-        ),
-      ).pipe(Stream.catch((error) => (isStatewrightError(error) ? Stream.fail(error) : Stream.die(error)))),
+    watch: (target: UntypedTarget) => stream((signal) => client.watch(target, { signal })),
+    emitted: (target: UntypedTarget, type: string, options?: WithoutSignal<EmittedOptions>) =>
+      stream((signal) => client.emitted(target, type, { ...options, signal })),
     history: call("history", 1),
     types: () => attempt(() => client.types()),
     deadLetters: <A>(run: (office: DeadLetters) => Promise<A>) => attempt(() => run(client.deadLetters)),
   };
   return door as unknown as EffectClient;
+}
+
+/** A stream of an async iterable that is opened when the stream runs, and aborted when it ends. */
+function stream<A>(open: (signal: AbortSignal) => AsyncIterable<A>): Stream.Stream<A, StatewrightError> {
+  const opened = Effect.acquireRelease(
+    Effect.sync(() => new AbortController()),
+    (controller) => Effect.sync(() => controller.abort()),
+  ).pipe(Effect.flatMap(({ signal }) => Effect.try({ try: () => open(signal), catch: (error) => error })));
+  return Stream.unwrap(Effect.map(opened, (iterable) => Stream.fromAsyncIterable(iterable, (error) => error))).pipe(
+    Stream.catch((error) => (isStatewrightError(error) ? Stream.fail(error) : Stream.die(error))),
+  );
 }
 
 function attempt<A>(run: (signal: AbortSignal) => Promise<A>): Result<A> {

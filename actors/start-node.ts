@@ -27,7 +27,7 @@ export interface NodeOptions extends SpaceOptions {
   readonly purgeEvery?: DurationInput;
   /** How long an idempotency key is remembered after it was applied. Default: 7 days. */
   readonly keyRetention?: DurationInput;
-  /** How long published events are kept. Default: 7 days. */
+  /** How long published and emitted events are kept. Default: 7 days. */
   readonly topicRetention?: DurationInput;
   /** Actors that have been idle for so long leave memory. Default: 5 minutes. */
   readonly passivateAfter?: DurationInput;

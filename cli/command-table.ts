@@ -1,7 +1,7 @@
 /** The commands and their options as data: what `program.ts` parses by, and what `--help` and docs/cli.md show. */
 import type { DeadReason } from "../runtime/core/records.ts";
 import { logFormats, logLevels } from "./node-log.ts";
-import { readCount, readDuration, readPort } from "./option-values.ts";
+import { readCount, readDuration, readPlace, readPort } from "./option-values.ts";
 import { outputFormats } from "./printer.ts";
 
 /** The commands, by the words that call them. */
@@ -13,6 +13,7 @@ export type CommandName =
   | "create"
   | "show"
   | "history"
+  | "events"
   | "types"
   | "dlq ls"
   | "dlq show"
@@ -349,6 +350,29 @@ export const commandTable: readonly CommandEntry[] = [
       options(
         { flags: "-n, --last <count>", text: "how many", default: 10, defaultText: "10", read: readCount },
         output("the messages"),
+      ),
+      connection,
+    ],
+  },
+  {
+    name: "events",
+    group: "Actors:",
+    args: "<actor>",
+    summary: "Print what an actor emits, as it is committed",
+    description:
+      "It goes on until it has printed --count events, or until SIGINT or SIGTERM ends it. The actor need not exist yet; a child is named with its parents, as in order/42/~payment.",
+    examples: ["statewright events order/42", "statewright events order/42 --type PAID --from start --count 1 -o json"],
+    options: [
+      options(
+        { flags: "--type <type>", text: "events of this type only" },
+        {
+          flags: "--from <place>",
+          text: "new: what is committed from now on; start: also what is kept of before; the seq of an event: what came after it",
+          default: "new",
+          read: readPlace,
+        },
+        { flags: "-n, --count <count>", text: "end after so many events", read: readCount },
+        output("the events"),
       ),
       connection,
     ],

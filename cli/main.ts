@@ -40,6 +40,10 @@ const commands: Readonly<Record<CommandName, () => Promise<Perform>>> = {
     const { history } = await import("./commands/history.ts");
     return ([actor], options, io) => history(actor, options, io);
   },
+  events: async () => {
+    const { events } = await import("./commands/events.ts");
+    return ([actor], options, io) => events(actor, options, io);
+  },
   "dlq ls": async () => {
     const { listLetters } = await import("./commands/dead-letters.ts");
     return (_, options, io) => listLetters(options, io);

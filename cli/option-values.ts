@@ -38,6 +38,16 @@ export function readCount(text: string, least = 1): number {
   return count;
 }
 
+/** Reads where to begin among events: `new`, `start`, or the sequence of the last event that is not wanted. */
+export function readPlace(text: string): "new" | "start" | { readonly after: number } {
+  if (text === "new" || text === "start") return text;
+  try {
+    return { after: readCount(text, 0) };
+  } catch {
+    throw new Error('Use "new", "start", or the seq of an event.');
+  }
+}
+
 /** Reads a port; 0 is any free one. */
 export function readPort(text: string): number {
   const port = readCount(text, 0);

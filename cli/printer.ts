@@ -97,8 +97,9 @@ export class ListPrinter<Item> {
     for (const [at, { text, style }] of cells.entries()) {
       const before = at === 0 ? 0 : gap.length;
       const isLast = at === cells.length - 1;
-      // The last column has nothing behind it to be aligned.
-      const natural = isLast && this.#out.width === undefined ? widthOf(text) : (layout[at]?.width as number);
+      // The last column has nothing behind it to be aligned; rows that come later may be wider than the first ones were.
+      const aligned = isLast ? 0 : (layout[at]?.width as number);
+      const natural = isLast || this.#out.width === undefined ? Math.max(aligned, widthOf(text)) : aligned;
       const width = Math.min(natural, left - before);
       if (width <= 0) break;
       const shown = cut(text, width);

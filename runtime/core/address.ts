@@ -17,7 +17,7 @@ export interface Address {
 /** Returns the address after checking both parts; throws `InvalidNameError`. */
 export function makeAddress(type: string, id: string): Address {
   checkType(type);
-  toToken(id, "an actor id");
+  toToken(id);
   return { type, id };
 }
 
@@ -43,7 +43,7 @@ export function parseAddress(text: string): Address {
 /** Returns the address of an actor's child with the given name; throws `InvalidNameError` when it is too long. */
 export function childAddress(parent: Address, name: string): Address {
   const id = `${parent.id}${childMark}${name.replaceAll("%", "%25").replaceAll("/", "%2F")}`;
-  toToken(id, "a child actor's id");
+  toToken(id);
   return { type: parent.type, id };
 }
 

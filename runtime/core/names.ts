@@ -18,6 +18,7 @@ export const childMark = "/~";
 const typePattern = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 const spacePattern = /^[a-z][a-z0-9-]{0,31}$/;
 const plainToken = /^[A-Za-z0-9_-]+$/;
+const anId = "an actor id";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -44,30 +45,33 @@ export function checkSpace(space: string): string {
 }
 
 /**
- * Encodes any non-empty Unicode string of at most {@link maxNameBytes} bytes as one subject token; the ids of child actors may have 1024.
+ * Encodes any non-empty Unicode string of at most {@link maxNameBytes} bytes as one subject token.
  *
- * Errors: {@link InvalidNameError} for an empty string, a lone surrogate, or more than the allowed bytes. `what` names the value in the message.
+ * Details: `what` names the value in the message. Without it, it is an actor's id, and that of a child may have 1024 bytes. (A subject that holds an id
+ * and another name must stay within 4096 bytes: for more, the server ends the connection.)
+ *
+ * Errors: {@link InvalidNameError} for an empty string, a lone surrogate, or more than the allowed bytes.
  */
-export function toToken(name: string, what = "id"): string {
+export function toToken(name: string, what?: string): string {
   if (typeof name !== "string" || name.length === 0) {
-    throw new InvalidNameError(`Cannot use ${quote(name)} as ${what}: it must be a non-empty string.`, {
+    throw new InvalidNameError(`Cannot use ${quote(name)} as ${what ?? anId}: it must be a non-empty string.`, {
       details: { name },
     });
   }
   if (name.length <= maxNameBytes && plainToken.test(name)) return name;
   if (!name.isWellFormed()) {
     throw new InvalidNameError(
-      `Cannot use ${quote(name)} as ${what}: it holds a lone surrogate, which has no UTF-8 form.`,
+      `Cannot use ${quote(name)} as ${what ?? anId}: it holds a lone surrogate, which has no UTF-8 form.`,
       {
         details: { name },
       },
     );
   }
   const bytes = encoder.encode(name);
-  const limit = name.includes(childMark) ? maxPathBytes : maxNameBytes;
+  const limit = what === undefined && name.includes(childMark) ? maxPathBytes : maxNameBytes;
   if (bytes.length > limit) {
     throw new InvalidNameError(
-      `Cannot use ${quote(name)} as ${what}: it has ${bytes.length} bytes of UTF-8, at most ${limit} are allowed.`,
+      `Cannot use ${quote(name)} as ${what ?? anId}: it has ${bytes.length} bytes of UTF-8, at most ${limit} are allowed.`,
       { details: { sizeBytes: bytes.length } },
     );
   }

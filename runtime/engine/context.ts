@@ -17,7 +17,7 @@ export interface NodeSettings {
   readonly ingressGraceMs: number;
   /** How long idempotency keys are remembered. */
   readonly keyRetentionMs: number;
-  /** How long published events are kept. */
+  /** How long published and emitted events are kept. */
   readonly topicRetentionMs: number;
   /** Deliveries in memory before reading pauses. */
   readonly maxQueued: number;

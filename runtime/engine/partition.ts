@@ -179,13 +179,14 @@ export class Partition implements LaneOwner {
     if (!this.#isClosed) water.advance(next === undefined ? upToSeq : Math.min(upToSeq, next.seq - 1));
   }
 
-  /** Removes keys and published events that are older than their retention. */
+  /** Removes keys, published and emitted events that are older than their retention. */
   async purgeAged(): Promise<void> {
     const { log, subjects, settings, time } = this.#context;
     const now = time.now();
     for (const [retentionMs, filter] of [
       [settings.keyRetentionMs, subjects.keysOfPartition(this.id)],
       [settings.topicRetentionMs, subjects.topicsOfPartition(this.id)],
+      [settings.topicRetentionMs, subjects.emitsOfPartition(this.id)],
     ] as const) {
       const old = this.#marks.filter((mark) => now - mark.at >= retentionMs).pop();
       if (old === undefined || old.core <= (this.#aged.get(filter) ?? 0)) continue;

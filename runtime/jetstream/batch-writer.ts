@@ -10,11 +10,12 @@
  */
 import { type Msg, nuid } from "@nats-io/transport-node";
 import { PayloadTooLargeError } from "../core/errors.ts";
+import { headerLines, type RecordHeaders } from "../log/headers.ts";
 import type { AppendRecord, AppendResult, LogLimits } from "../log/log.ts";
 import type { Answer, Connection } from "./connection.ts";
 import { AppendDefect, readAnswer, serverCodes, toAppendResult } from "./server-codes.ts";
 
-/** Bytes that headers may add to a record. */
+/** Bytes that the headers of the protocol may add to a record. */
 export const headerBytes = 256;
 
 /** The server's confirmation. */
@@ -45,7 +46,7 @@ export class BatchWriter {
   /** See `Log.append`. */
   async append(records: readonly AppendRecord[]): Promise<AppendResult> {
     const what = `append ${records.length === 1 ? `a record on ${records[0]?.subject}` : `${records.length} records`} to ${this.#stream}`;
-    this.#check(records, what);
+    const lines = this.#check(records, what);
     if (this.#connection.ended !== undefined) throw this.#connection.ended;
     if (!this.#connection.isConnected) {
       return {
@@ -54,10 +55,13 @@ export class BatchWriter {
         reason: `Cannot ${what}: there is no connection to ${this.#connection.address}.`,
       };
     }
-    return records.length === 1 ? this.#publish(records[0] as AppendRecord, what) : this.#publishBatch(records, what);
+    return records.length === 1
+      ? this.#publish(records[0] as AppendRecord, lines[0] ?? "", what)
+      : this.#publishBatch(records, lines, what);
   }
 
-  #check(records: readonly AppendRecord[], what: string): void {
+  /** Returns the lines of each record's own headers; where there are none the place is empty. */
+  #check(records: readonly AppendRecord[], what: string): ReadonlyArray<string | undefined> {
     const { maxRecordBytes, maxRecordsPerAppend, maxBytesPerAppend } = this.limits;
     if (records.length === 0) throw new TypeError(`Cannot ${what}: an append needs at least one record.`);
     if (records.length > maxRecordsPerAppend) {
@@ -69,10 +73,17 @@ export class BatchWriter {
         },
       );
     }
+    const lines: Array<string | undefined> = [];
     let sizeBytes = 0;
     let written: Set<string> | undefined;
-    for (const record of records) {
-      const recordBytes = record.data.length;
+    for (let i = 0; i < records.length; i++) {
+      const record = records[i] as AppendRecord;
+      let recordBytes = record.data.length;
+      if (record.headers !== undefined) {
+        const ownLines = linesOf(record.headers, what, record.subject);
+        lines[i] = ownLines;
+        recordBytes += ownLines.length;
+      }
       if (recordBytes > maxRecordBytes) {
         throw new PayloadTooLargeError(
           `Cannot ${what}: the record on ${record.subject} has ${recordBytes} bytes, at most ${maxRecordBytes} are accepted.`,
@@ -97,18 +108,15 @@ export class BatchWriter {
         },
       );
     }
+    return lines;
   }
 
-  async #publish(record: AppendRecord, what: string): Promise<AppendResult> {
-    const headers =
+  async #publish(record: AppendRecord, ownLines: string, what: string): Promise<AppendResult> {
+    const text =
       record.expectLastSeq === undefined
-        ? {}
-        : {
-            headers: Buffer.from(
-              `${startOfHeaders}Nats-Expected-Last-Subject-Sequence: ${record.expectLastSeq}\r\n\r\n`,
-              "latin1",
-            ),
-          };
+        ? ownLines
+        : `Nats-Expected-Last-Subject-Sequence: ${record.expectLastSeq}\r\n${ownLines}`;
+    const headers = text === "" ? {} : { headers: Buffer.from(`${startOfHeaders}${text}\r\n`, "latin1") };
     const answer = await this.#connection.request(record.subject, record.data, headers);
     if (answer._tag !== "Answer") return this.#unanswered(answer, what);
     const ack = readAnswer<PublishAck>(answer.message);
@@ -116,7 +124,11 @@ export class BatchWriter {
     return { _tag: "Appended", firstSeq: this.#checkAck(ack, what) };
   }
 
-  #publishBatch(records: readonly AppendRecord[], what: string): Promise<AppendResult> {
+  #publishBatch(
+    records: readonly AppendRecord[],
+    lines: ReadonlyArray<string | undefined>,
+    what: string,
+  ): Promise<AppendResult> {
     this.#batches += 1;
     const batch = `${this.#idPrefix}${this.#batches.toString(36)}`;
     return new Promise((resolve, reject) => {
@@ -137,7 +149,7 @@ export class BatchWriter {
         return true;
       });
       try {
-        this.#send(records, batch, firstReply, commitReply);
+        this.#send(records, lines, batch, firstReply, commitReply);
       } catch (error) {
         this.#connection.forget(firstReply);
         this.#connection.forget(commitReply);
@@ -146,7 +158,13 @@ export class BatchWriter {
     });
   }
 
-  #send(records: readonly AppendRecord[], batch: string, firstReply: string, commitReply: string): void {
+  #send(
+    records: readonly AppendRecord[],
+    lines: ReadonlyArray<string | undefined>,
+    batch: string,
+    firstReply: string,
+    commitReply: string,
+  ): void {
     const common = `${startOfHeaders}Nats-Batch-Id: ${batch}\r\nNats-Batch-Sequence: `;
     const end = records.length - 1;
     for (let i = 0; i <= end; i++) {
@@ -155,7 +173,7 @@ export class BatchWriter {
         record.expectLastSeq === undefined
           ? "\r\n"
           : `\r\nNats-Expected-Last-Subject-Sequence: ${record.expectLastSeq}\r\n`;
-      const text = `${common}${i + 1}${expectation}`;
+      const text = `${common}${i + 1}${expectation}${lines[i] ?? ""}`;
       if (i === end) {
         this.#connection.publish(
           record.subject,
@@ -233,5 +251,13 @@ export class BatchWriter {
           reason: `Cannot say whether it succeeded to ${what}: the connection was lost before the confirmation.`,
         };
     }
+  }
+}
+
+function linesOf(headers: RecordHeaders, what: string, subject: string): string {
+  try {
+    return headerLines(headers);
+  } catch (cause) {
+    throw new TypeError(`Cannot ${what}: of the record on ${subject}, ${(cause as Error).message}.`, { cause });
   }
 }

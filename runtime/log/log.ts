@@ -8,6 +8,7 @@
  * 5. Sequences are per stream, start at 1 and are never reused while the stream lives.
  */
 import type { StreamName } from "../core/subjects.ts";
+import type { RecordHeaders } from "./headers.ts";
 
 /** A record as stored. */
 export interface LogRecord {
@@ -23,6 +24,12 @@ export interface LogRecord {
 export interface AppendRecord {
   readonly subject: string;
   readonly data: Uint8Array;
+  /**
+   * For other clients of the broker, stored beside the data and counted with them: `content-type` and `ce-*`, nothing else. Readers do not get them.
+   *
+   * A value may be any text: see `headers.ts` for how it is stored.
+   */
+  readonly headers?: RecordHeaders;
   /**
    * The append is refused unless the last record on `subject` (a literal subject) has this sequence; 0: there is none.
    *
@@ -88,6 +95,7 @@ export interface StreamState {
 
 /** What a broker accepts. */
 export interface LogLimits {
+  /** Of data and headers together. */
   readonly maxRecordBytes: number;
   readonly maxRecordsPerAppend: number;
   readonly maxBytesPerAppend: number;
@@ -104,7 +112,7 @@ export interface Log {
 
   /**
    * Stores records atomically. Never rejects for an expected outcome; rejects with a defect when the call itself is wrong
-   * (too many records, an expectation after a write to the same subject) and with `SystemStoppedError` after `close`.
+   * (too many records, an expectation after a write to the same subject, a header that is not accepted) and with `SystemStoppedError` after `close`.
    */
   append(stream: StreamName, records: readonly AppendRecord[]): Promise<AppendResult>;
 

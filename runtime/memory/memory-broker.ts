@@ -21,12 +21,12 @@
 import { SpaceIdentityError } from "../core/errors.ts";
 import type { StreamName } from "../core/subjects.ts";
 import { systemTime, type Time } from "../core/time.ts";
-import type { Log, LogLimits, LogRecord } from "../log/log.ts";
+import type { Log, LogLimits } from "../log/log.ts";
 import type { WorkQueue, WorkQueueOptions } from "../log/work-queue.ts";
 import { type FaultDurations, type FaultPlan, Faults } from "./faults.ts";
 import { type Listener, MemoryLog, type SharedLog } from "./memory-log.ts";
 import type { MemoryReader, ReaderRegistry } from "./memory-reader.ts";
-import { MemoryStream, type StoredEntry } from "./memory-stream.ts";
+import { type MemoryRecord, MemoryStream, type StoredEntry } from "./memory-stream.ts";
 import { MemoryWorkQueue, SharedQueue } from "./memory-work-queue.ts";
 import { Prng } from "./prng.ts";
 import { ProcessLink } from "./process-link.ts";
@@ -85,9 +85,9 @@ export interface MemoryBroker {
   /** Deletes a stream and creates it again, empty and with another identity: its readers end with `SpaceIdentityError`. */
   recreate(stream: StreamName): void;
   /** What a stream holds now, ascending; `filter` as for readers. */
-  records(stream: StreamName, filter?: string): readonly LogRecord[];
+  records(stream: StreamName, filter?: string): readonly MemoryRecord[];
   /** Every record ever stored in a stream, ascending, whatever was purged since. */
-  journal(stream: StreamName, filter?: string): readonly LogRecord[];
+  journal(stream: StreamName, filter?: string): readonly MemoryRecord[];
 }
 
 const defaultLimits: LogLimits = {
@@ -189,11 +189,11 @@ class InMemoryBroker implements MemoryBroker, SharedLog {
     }
   }
 
-  records(stream: StreamName, filter = ">"): readonly LogRecord[] {
+  records(stream: StreamName, filter = ">"): readonly MemoryRecord[] {
     return this.#streams[stream].select(filter).map((entry) => entry.record);
   }
 
-  journal(stream: StreamName, filter?: string): readonly LogRecord[] {
+  journal(stream: StreamName, filter?: string): readonly MemoryRecord[] {
     const { journal } = this.#streams[stream];
     if (filter === undefined) return journal;
     const tokens = splitSubject(filter);

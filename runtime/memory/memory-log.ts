@@ -1,5 +1,6 @@
 /** The log port of one connection to the memory broker. */
 import type { StreamName } from "../core/subjects.ts";
+import { encodeHeaderValue, headerLines } from "../log/headers.ts";
 import type {
   AppendRecord,
   AppendResult,
@@ -61,7 +62,7 @@ export class MemoryLog implements Log {
     if (defect !== undefined) return Promise.reject(new RangeError(`Cannot append to ${stream}: ${defect}.`));
     const fault = this.#shared.faults.choose("append", records, { connection: link.name, stream });
     // The caller may use its bytes for something else as soon as the call returns.
-    const copies = records.map((record) => ({ ...record, data: new Uint8Array(record.data) }));
+    const copies = records.map(copyOf);
     return link.call<AppendResult>(
       {
         label: `append.${stream}`,
@@ -283,6 +284,16 @@ export class MemoryLog implements Log {
   }
 }
 
+/** The record as it is stored. */
+function copyOf(record: AppendRecord): AppendRecord {
+  const data = new Uint8Array(record.data);
+  if (record.headers === undefined) return { ...record, data };
+  const headers = Object.entries(record.headers).map(
+    ([name, value]) => [name, encodeHeaderValue(name, value)] as const,
+  );
+  return { ...record, data, headers: Object.fromEntries(headers) };
+}
+
 function disturbRead<A>(
   fault: { readonly kind: "delay" | "unavailable"; readonly ms: number },
   fail: () => A,
@@ -298,16 +309,22 @@ function defectOf(records: readonly AppendRecord[], limits: LogLimits): string |
   }
   let sizeBytes = 0;
   const written = new Set<string>();
-  for (const { subject, data, expectLastSeq } of records) {
-    if (data.length > limits.maxRecordBytes) {
-      return `the record on ${subject} has ${data.length} bytes, at most ${limits.maxRecordBytes} are accepted`;
+  for (const { subject, data, headers, expectLastSeq } of records) {
+    let recordBytes = data.length;
+    try {
+      if (headers !== undefined) recordBytes += headerLines(headers).length;
+    } catch (error) {
+      return `of the record on ${subject}, ${(error as Error).message}`;
+    }
+    if (recordBytes > limits.maxRecordBytes) {
+      return `the record on ${subject} has ${recordBytes} bytes, at most ${limits.maxRecordBytes} are accepted`;
     }
     if (!isLiteral(subject)) return `${subject} is not a literal subject`;
     if (expectLastSeq !== undefined && written.has(subject)) {
       return `an earlier record of the same append writes ${subject}, so nothing can be expected of it`;
     }
     written.add(subject);
-    sizeBytes += data.length;
+    sizeBytes += recordBytes;
   }
   if (sizeBytes > limits.maxBytesPerAppend) {
     return `${sizeBytes} bytes are more than the ${limits.maxBytesPerAppend} of one append`;

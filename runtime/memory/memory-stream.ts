@@ -6,12 +6,18 @@
  * 3. Sequences only grow, also over purges.
  */
 import type { StreamName } from "../core/subjects.ts";
+import type { RecordHeaders } from "../log/headers.ts";
 import type { AppendRecord, AppendResult, LogRecord, StreamState } from "../log/log.ts";
 import { isLiteral, matchesFilter, splitSubject } from "./subject-index.ts";
 
+/** A record as the broker holds it; readers do not look at its headers. */
+export interface MemoryRecord extends LogRecord {
+  readonly headers?: RecordHeaders;
+}
+
 /** A record in a stream; `isStored` ends with a purge or when the history of its subject is full. */
 export interface StoredEntry {
-  readonly record: LogRecord;
+  readonly record: MemoryRecord;
   readonly subject: SubjectHistory;
   isStored: boolean;
 }
@@ -49,7 +55,7 @@ export class MemoryStream {
   readonly name: StreamName;
   readonly identity: string;
   /** Every record ever stored, oldest first; empty when no journal is kept. */
-  readonly journal: LogRecord[] = [];
+  readonly journal: MemoryRecord[] = [];
   readonly #historyDepth: number;
   readonly #maxSizeBytes: number;
   readonly #keepsJournal: boolean;
@@ -169,7 +175,9 @@ export class MemoryStream {
       subject = { name: from.subject, tokens: splitSubject(from.subject), entries: [] };
       this.#subjects.set(from.subject, subject);
     }
-    const record: LogRecord = { subject: subject.name, seq: ++this.#lastSeq, timeMs, data: from.data };
+    const { data, headers } = from;
+    const stored = { subject: subject.name, seq: ++this.#lastSeq, timeMs, data };
+    const record: MemoryRecord = headers === undefined ? stored : { ...stored, headers };
     const entry: StoredEntry = { record, subject, isStored: true };
     subject.entries.push(entry);
     this.#entries.push(entry);
@@ -209,8 +217,11 @@ export class MemoryStream {
   }
 }
 
-function sizeOf(record: { readonly subject: string; readonly data: Uint8Array }): number {
-  return record.subject.length + record.data.length + overheadBytes;
+function sizeOf({ subject, data, headers }: AppendRecord): number {
+  let sizeBytes = subject.length + data.length + overheadBytes;
+  if (headers === undefined) return sizeBytes;
+  for (const name of Object.keys(headers)) sizeBytes += name.length + (headers[name] as string).length;
+  return sizeBytes;
 }
 
 function bySeq(a: StoredEntry, b: StoredEntry): number {

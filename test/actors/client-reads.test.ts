@@ -3,41 +3,9 @@ import type { ActorView } from "../../actors/view.ts";
 import { matchesState } from "../../actors/view.ts";
 import { partitionOf } from "../../runtime/core/address.ts";
 import { encodeRecord } from "../../runtime/core/records.ts";
-import type { ReadOptions } from "../../runtime/log/log.ts";
-import { handled, partitions, state, World } from "./client-world.ts";
+import { countReaders, handled, partitions, state, World } from "./client-world.ts";
 
 const cart = { type: "cart", id: "1" };
-
-/** Counts the readers that a log opens and has open. */
-function countReaders(world: World): {
-  client: ReturnType<World["connect"]>;
-  opened: number;
-  open: number;
-  paused: number;
-} {
-  const { log, time } = world.broker.connect();
-  const read = log.read.bind(log);
-  const counts = { client: world.client, opened: 0, open: 0, paused: 0 };
-  log.read = (stream, options: ReadOptions) => {
-    counts.opened++;
-    counts.open++;
-    const reader = read(stream, options);
-    return {
-      ready: reader.ready,
-      pause: () => {
-        counts.paused++;
-        reader.pause();
-      },
-      resume: () => reader.resume(),
-      stop: () => {
-        counts.open--;
-        reader.stop();
-      },
-    };
-  };
-  counts.client = world.connect({ log, time });
-  return counts;
-}
 
 describe("getting", () => {
   it("reads the newest committed state, decoded", async () => {

@@ -1,6 +1,8 @@
 /** What the client's tests stand on: a broker in memory with virtual time, and a node that is as simple as a node can be. */
 import { type Client, type ClientOptions, createClient } from "../../actors/client.ts";
 import { type Address, formatAddress, partitionOf } from "../../runtime/core/address.ts";
+import { cloudEvent, eventSource } from "../../runtime/core/cloud-events.ts";
+import { toStored } from "../../runtime/core/codec.ts";
 import { decodeEnvelope } from "../../runtime/core/envelope.ts";
 import {
   type ActorTypeRecord,
@@ -15,7 +17,7 @@ import {
   type StateRecord,
 } from "../../runtime/core/records.ts";
 import { Subjects } from "../../runtime/core/subjects.ts";
-import type { AppendRecord, Log, LogRecord } from "../../runtime/log/log.ts";
+import type { AppendRecord, Log, LogRecord, ReadOptions } from "../../runtime/log/log.ts";
 import { createMemoryBroker, type MemoryBroker, type MemoryBrokerOptions } from "../../runtime/memory/memory-broker.ts";
 import { VirtualTime } from "../../runtime/memory/virtual-time.ts";
 
@@ -116,6 +118,17 @@ export class World {
     ]);
   }
 
+  /** Commits events as if an actor had emitted them; their ids are `<id>-0`, `<id>-1`, … */
+  writeEmitted(by: Address, id: string, ...events: ReadonlyArray<{ readonly type: string }>): Promise<number> {
+    const partition = partitionOf(by, partitions);
+    return this.write(
+      events.map((event, i) => ({
+        subject: this.subjects.emitted(partition, by, event.type, `${id}-${i}`),
+        ...cloudEvent(`${id}-${i}`, eventSource("test", by), event.type, 1, JSON.stringify(toStored(event, "event"))),
+      })),
+    );
+  }
+
   writeLetter(of: Address, letter: string, more: Partial<LetterRecord> = {}): Promise<number> {
     const record: LetterRecord = {
       format: recordFormat,
@@ -136,6 +149,37 @@ export class World {
       { subject: this.subjects.dead(partitionOf(of, partitions), of, letter), data: encodeRecord(record) },
     ]);
   }
+}
+
+/** Counts the readers that a log opens and has open. */
+export function countReaders(world: World): {
+  client: ReturnType<World["connect"]>;
+  opened: number;
+  open: number;
+  paused: number;
+} {
+  const { log, time } = world.broker.connect();
+  const read = log.read.bind(log);
+  const counts = { client: world.client, opened: 0, open: 0, paused: 0 };
+  log.read = (stream, options: ReadOptions) => {
+    counts.opened++;
+    counts.open++;
+    const reader = read(stream, options);
+    return {
+      ready: reader.ready,
+      pause: () => {
+        counts.paused++;
+        reader.pause();
+      },
+      resume: () => reader.resume(),
+      stop: () => {
+        counts.open--;
+        reader.stop();
+      },
+    };
+  };
+  counts.client = world.connect({ log, time });
+  return counts;
 }
 
 export function state(revision: number, more: Partial<StateRecord> = {}): StateRecord {

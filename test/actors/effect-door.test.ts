@@ -7,6 +7,9 @@ import { z } from "zod";
 import { defineActor } from "../../actors/define-actor.ts";
 import { type EffectClient, toEffectClient } from "../../actors/effect-door.ts";
 import { createTestSystem, type TestSystem } from "../../actors/test-system.ts";
+import { partitionOf } from "../../runtime/core/address.ts";
+import { cloudEvent, eventSource } from "../../runtime/core/cloud-events.ts";
+import { Subjects } from "../../runtime/core/subjects.ts";
 import { reply } from "../../runtime/machine/actions.ts";
 
 const counter = defineActor("counter", {
@@ -112,5 +115,35 @@ describe("the Effect door", () => {
       return seen.map((view) => view.context.sum);
     });
     expect(await run(program)).toEqual([1, 2]);
+  });
+
+  it("streams emitted events, and fails with the very error", async () => {
+    const { subjects, by, log } = {
+      subjects: new Subjects("test"),
+      by: counter.ref("e"),
+      log: system.broker.connect().log,
+    };
+    const emit = (id: string, type: string) =>
+      log.append("core", [
+        {
+          subject: subjects.emitted(partitionOf(by, 4), by, type, id),
+          ...cloudEvent(id, eventSource("test", by), type, 1, JSON.stringify({ type, id })),
+        },
+      ]);
+    await system.run(Promise.all([emit("1", "PAID"), emit("2", "SHIPPED"), emit("3", "PAID")]));
+    const program = Effect.gen(function* () {
+      const seen = yield* client.emitted(by, "PAID", { from: "start" }).pipe(Stream.take(2), Stream.runCollect);
+      const refused = yield* Stream.runCollect(client.emitted("counter", "PAID")).pipe(
+        Effect.catchTag("InvalidNameError", (error) => Effect.succeed(error.retry)),
+      );
+      return [seen.map(({ event, id }) => [event.id, id]), refused];
+    });
+    expect(await run(program)).toEqual([
+      [
+        ["1", "1"],
+        ["3", "3"],
+      ],
+      "terminal",
+    ]);
   });
 });

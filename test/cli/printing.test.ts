@@ -1,11 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { UntypedEvent } from "../../actors/client.ts";
 import type { DeadLetter } from "../../actors/dead-letters.ts";
 import { ActorView } from "../../actors/view.ts";
 import { fullLetterKind, letterKind } from "../../cli/commands/dead-letters.ts";
+import { emittedKind, printEvents } from "../../cli/commands/events.ts";
 import { historyKind } from "../../cli/commands/history.ts";
 import { answerKind, stateKind } from "../../cli/commands/state-view.ts";
-import { type Kind, ListPrinter, printItem, printList } from "../../cli/printer.ts";
+import { type Kind, ListPrinter, type OutputFormat, printItem, printList } from "../../cli/printer.ts";
 import { shownState, toPlain } from "../../cli/shown-values.ts";
 import { cut, openTerminal, printable, widthOf } from "../../cli/terminal.ts";
 import { documentsIn, fakeTerminal } from "./arrange.ts";
@@ -54,6 +56,21 @@ describe("a list", () => {
     expect(printed("ids")).toEqual(["fig", "pomelo"]);
   });
 
+  test("that goes on keeps its columns, and cuts later rows only where the terminal ends", () => {
+    const printLater = (width?: number) => {
+      const out = fakeTerminal(width === undefined ? {} : { width });
+      const printer = new ListPrinter(out, "table", fruitKind);
+      for (const fruit of fruits.toReversed()) printer.print([fruit]);
+      return out.lines();
+    };
+    expect(printLater()).toEqual([
+      "NAME    ABOUT  ORIGIN",
+      "pomelo  large  Malaysia",
+      "fig     sweet, soft, and full of seeds  Asia",
+    ]);
+    expect(printLater(30)).toEqual(["NAME    ABOUT  ORIGIN", "pomelo  large  Malaysia", "fig     swee…  Asia"]);
+  });
+
   test("is nothing at all when it is empty", () => {
     for (const format of ["table", "json", "ids"] as const) expect(printed(format, [])).toEqual([]);
   });
@@ -91,7 +108,7 @@ describe("a list", () => {
     expect(out.lines()).toEqual([
       "NAME  ABOUT                           ORIGIN",
       "fig   sweet, soft, and full of seeds  Asia",
-      "pom…  large                           Malaysia",
+      "pomelo  large                           Malaysia",
     ]);
   });
 });
@@ -339,4 +356,65 @@ test("a history names the reason of what died", () => {
     },
   ]);
   expect(out.lines()[1]).toBe("1         1970-01-01T00:00:00.000Z  -      dead (malformed)  -     -   i1      -   m1");
+});
+
+describe("emitted events", () => {
+  const emitted = (seq: number, event: UntypedEvent) => ({ id: `c${seq}-0`, seq, at: 0, event });
+  const all = [
+    emitted(7, { type: "PAID", amount: 12n, on: new Date(0) }),
+    emitted(12_345_678_901, { type: "SHIPPED", note: "left at the door, behind the blue bin" }),
+  ];
+  const print = async (format: OutputFormat, count?: number, width?: number) => {
+    const out = fakeTerminal(width === undefined ? {} : { width });
+    const client = {
+      emitted: async function* () {
+        yield* all;
+      },
+    };
+    const flags = { output: format, from: "start", ...(count === undefined ? {} : { count }) } as const;
+    await printEvents(client, "order/42", flags, { out }, new AbortController().signal);
+    return out.lines();
+  };
+
+  test("are printed one by one, whole where there is no terminal", async () => {
+    expect(await print("table")).toEqual([
+      "SEQ        WHEN                      EVENT",
+      '7          1970-01-01T00:00:00.000Z  {"type":"PAID","amount":"12","on":"1970-01-01T00:00:00.000Z"}',
+      '12345678901  1970-01-01T00:00:00.000Z  {"type":"SHIPPED","note":"left at the door, behind the blue bin"}',
+    ]);
+    expect(await print("table", undefined, 60)).toEqual([
+      "SEQ        EVENT",
+      '7          {"type":"PAID","amount":"12","on":"1970-01-01T00…',
+      '12345678…  {"type":"SHIPPED","note":"left at the door, behi…',
+    ]);
+  });
+
+  test("are JSON documents or ids, and no more than asked for", async () => {
+    expect(await print("ids")).toEqual(["c7-0", "c12345678901-0"]);
+    expect(documentsIn(`${(await print("json", 1)).join("\n")}\n`)).toEqual([
+      {
+        id: "c7-0",
+        seq: 7,
+        at: "1970-01-01T00:00:00.000Z",
+        event: { type: "PAID", amount: "12", on: "1970-01-01T00:00:00.000Z" },
+      },
+    ]);
+    expect(emittedKind.columns.map(({ header }) => header)).toEqual(["seq", "when", "event"]);
+  });
+
+  test("end without an error with their signal, and with one for anything else", async () => {
+    const abort = new AbortController();
+    const failing = {
+      emitted: async function* () {
+        yield all[0];
+        throw new Error("the space is gone");
+      },
+    } as never;
+    const io = { out: fakeTerminal() };
+    const printing = printEvents(failing, "order/42", { output: "ids", from: "new" }, io, abort.signal);
+    await expect(printing).rejects.toThrow("the space is gone");
+    abort.abort();
+    await printEvents(failing, "order/42", { output: "ids", from: "new" }, io, abort.signal);
+    expect(io.out.lines()).toEqual(["c7-0", "c7-0"]);
+  });
 });

@@ -1,9 +1,13 @@
 import { createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type StatewrightNode, startNode } from "../../actors/start-node.ts";
+import { partitionOf } from "../../runtime/core/address.ts";
+import { cloudEvent, eventSource } from "../../runtime/core/cloud-events.ts";
+import { Subjects } from "../../runtime/core/subjects.ts";
+import { type JetStreamLog, openJetStreamLog } from "../../runtime/jetstream/jetstream-log.ts";
 import { type EmbeddedServer, startEmbeddedServer } from "../../runtime/server/embedded-server.ts";
 import { eventually } from "../contract/eventually.ts";
-import { documentsIn, type Ended, runCli } from "./arrange.ts";
+import { documentsIn, type Ended, runCli, startCli } from "./arrange.ts";
 import actors from "./fixtures/actors.ts";
 
 let server: EmbeddedServer;
@@ -97,6 +101,55 @@ describe("an actor", () => {
   });
 });
 
+describe("what an actor emits", () => {
+  const by = { type: "counter", id: "loud" };
+  let log: JetStreamLog;
+
+  beforeAll(async () => {
+    log = await openJetStreamLog({ servers: server.url, space: "default", createSpace: false, assumeSyncAlways: true });
+  });
+  afterAll(() => log?.close());
+
+  /** Commits an event as a node would. */
+  async function emit(id: string, type: string): Promise<void> {
+    const subject = new Subjects("default").emitted(partitionOf(by, 4), by, type, id);
+    const event = cloudEvent(id, eventSource("default", by), type, Date.now(), JSON.stringify({ type, id }));
+    expect(await log.log.append("core", [{ subject, ...event }])).toMatchObject({ _tag: "Appended" });
+  }
+
+  test("is printed as it comes, until there is as much as was asked for", async () => {
+    await emit("e1", "COUNTED");
+    await emit("e2", "STOPPED");
+    await emit("e3", "COUNTED");
+    const [kept, [first, second], behind] = await Promise.all([
+      cli(["events", "counter/loud", "--from", "start", "--count", "3", "-o", "ids"]),
+      documents(["events", "counter/loud", "--type", "COUNTED", "--from", "start", "-n", "2"]),
+      documents(["events", "counter/loud", "--from", "start", "-n", "1"]),
+    ]);
+    expect(kept).toMatchObject({ code: 0, out: "e1\ne2\ne3\n", err: "" });
+    expect(first).toMatchObject({ id: "e1", event: { type: "COUNTED", id: "e1" } });
+    expect(second).toMatchObject({ id: "e3" });
+    const after = await documents(["events", "counter/loud", "--from", String(behind[0]?.seq), "-n", "1"]);
+    expect(after).toMatchObject([{ id: "e2" }]);
+  });
+
+  test.each(["SIGINT", "SIGTERM"] as const)("is printed until %s", async (signal) => {
+    const listening = startCli(["events", "counter/loud", "--type", signal, "-o", "ids"], {
+      env: { STATEWRIGHT_NATS: server.url },
+    });
+    // It listens for new events from some moment on.
+    let sent = 0;
+    await eventually(async () => {
+      await emit(`${signal}-${++sent}`, signal);
+      expect(listening.out()).not.toBe("");
+    });
+    listening.child.kill(signal);
+    const ended = await listening.ended;
+    expect(ended).toMatchObject({ code: 0, err: "" });
+    expect(ended.out).toMatch(new RegExp(`^(${signal}-\\d+\n)+$`));
+  });
+});
+
 test("types are listed", async () => {
   expect((await cli(["types", "-o", "ids"])).out).toBe("counter\norder\n");
   const [counter, order] = await documents(["types"]);
@@ -167,6 +220,8 @@ test.concurrent.each([
   ["an unknown event", ["send", "counter/a", "INK"], 2, 'did you mean "INC"?'],
   ["a reserved event", ["ask", "counter/a", "xstate.init"], 2, "reserved"],
   ["no address", ["show", "counter"], 2, '"type/id"'],
+  ["no address to listen to", ["events", "counter"], 2, '"type/id"'],
+  ["an empty event type", ["events", "counter/a", "--type", ""], 2, "as an event type"],
   ["an unknown space", ["show", "counter/a", "--space", "nope"], 4, 'Cannot open the space "nope": there is none'],
   ["an unknown letter", ["dlq", "show", "i999"], 4, "Cannot find dead letter"],
   ["neither letters nor --all", ["dlq", "drop", "--type", "order"], 2, "add --all"],

@@ -21,6 +21,8 @@ interface ContractConnection {
 /** A space of its own, empty, made as {@link contractSpace} says. */
 export interface ContractBroker {
   connect(): Promise<ContractConnection>;
+  /** The headers of the newest record on a subject of CORE, as another client of the broker sees them. */
+  headersOf(subject: string): Promise<Readonly<Record<string, string>>>;
   dispose(): Promise<void>;
 }
 
@@ -226,6 +228,80 @@ export function logContract(name: string, open: () => Promise<ContractBroker>): 
           names(count).map((_, i) => [first + i, sizeBytes]),
         );
         await log.purge("core", mails());
+      });
+
+      test("stores headers for other clients, of a single record and of each in a batch, and readers are none the wiser", async () => {
+        const headers = {
+          "content-type": "application/cloudevents+json; charset=utf-8",
+          "ce-id": "1-a",
+          "ce-note": "",
+        };
+        const seq = await store(log, "core", { ...record(state("a"), "1", 0), headers });
+        expect(await broker.headersOf(state("a"))).toEqual(headers);
+        await store(
+          log,
+          "core",
+          { ...record(state("a"), "2", seq), headers: { "ce-id": "2" } },
+          record(mail("m"), "m"),
+          { ...record(mail("n"), "n"), headers: { "ce-id": "3", "ce-type": "x" } },
+          { ...record(mail("o"), "o"), headers: { "ce-id": "4" } },
+        );
+        expect(await broker.headersOf(state("a"))).toEqual({ "ce-id": "2" });
+        expect(await broker.headersOf(mail("m"))).toEqual({});
+        expect(await broker.headersOf(mail("n"))).toEqual({ "ce-id": "3", "ce-type": "x" });
+        expect(await broker.headersOf(mail("o"))).toEqual({ "ce-id": "4" });
+        expect((await all(log.scan("core", mails()))).map(text)).toEqual(["m", "n", "o"]);
+      });
+
+      test.each([
+        ["Euro € \u{1F600}", "Euro%20%E2%82%AC%20%F0%9F%98%80"],
+        ['50%, "all"', "50%25,%20%22all%22"],
+        ["a\r\nNats-Rollup: all\r\n\r\n", "a%0D%0ANats-Rollup:%20all%0D%0A%0D%0A"],
+        ["\u0000\u007f\ud800", "%00%7F%EF%BF%BD"],
+        ["/space/type/~plain!$&'()*+,;=:@[]", "/space/type/~plain!$&'()*+,;=:@[]"],
+      ])("stores the header value %j as CloudEvents has it", async (value, stored) => {
+        await store(log, "core", { ...record(state("a"), "1"), headers: { "ce-type": value } });
+        expect(await broker.headersOf(state("a"))).toEqual({ "ce-type": stored });
+      });
+
+      test("rejects every header but content-type and those of CloudEvents, and stores nothing", async () => {
+        const names = [
+          "Nats-Rollup",
+          "nats-msg-id",
+          "Status",
+          "Ce-Id",
+          "CE-ID",
+          "ce-",
+          "ce-id:",
+          "ce-id\r\nNats-TTL",
+          "",
+        ];
+        const refused: Array<Record<string, unknown>> = [
+          ...names.map((name) => ({ "ce-type": "x", [name]: "1" })),
+          { "content-type": "a\r\nNats-Rollup: all" },
+          { "content-type": "" },
+          { "content-type": "té/xt" },
+          { "ce-id": 1 },
+          { "ce-id": undefined },
+        ];
+        for (const headers of refused) {
+          const one = { ...record(state("a"), "1"), headers: headers as Record<string, string> };
+          await expect(log.append("core", [one])).rejects.toThrow(/header/);
+          await expect(log.append("core", [record(mail("m"), "m"), one])).rejects.toThrow(/header/);
+        }
+        expect(await log.lastMany("core", [state("a"), mail("m")])).toEqual([undefined, undefined]);
+      });
+
+      test("counts a record's headers with its bytes", async () => {
+        const headers = { "ce-type": "x€".repeat(100) };
+        // Name, colon and space, 10 bytes for each repetition, line end.
+        const headerBytes = 7 + 2 + 100 * 10 + 2;
+        const data = new Uint8Array(log.limits.maxRecordBytes - headerBytes);
+        await store(log, "core", { subject: state("a"), data, headers });
+        const larger = { subject: state("a"), data: new Uint8Array(data.length + 1), headers };
+        await expect(log.append("core", [larger])).rejects.toThrow(/bytes/);
+        await expect(log.append("core", [record(mail("m"), "m"), larger])).rejects.toThrow(/bytes/);
+        await log.purge("core", state("a"));
       });
 
       test("keeps the newest records of a subject of CORE, up to the history depth", async () => {

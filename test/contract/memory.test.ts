@@ -1,13 +1,16 @@
 /** The memory broker, in real time, keeps the contract. */
-import { createMemoryBroker } from "../../runtime/memory/memory-broker.ts";
-import { contractSpace, logContract } from "./log-contract.ts";
+import { createMemoryBroker, type MemoryBrokerOptions } from "../../runtime/memory/memory-broker.ts";
+import { type ContractBroker, contractSpace, logContract } from "./log-contract.ts";
 
-logContract("The memory broker", async () => {
-  const broker = createMemoryBroker({ historyDepth: contractSpace.historyDepth });
-  return { connect: async () => broker.connect(), dispose: async () => {} };
-});
+function open(options: MemoryBrokerOptions): ContractBroker {
+  const broker = createMemoryBroker({ historyDepth: contractSpace.historyDepth, ...options });
+  return {
+    connect: async () => broker.connect(),
+    headersOf: async (subject) => broker.records("core", subject).at(-1)?.headers ?? {},
+    dispose: async () => {},
+  };
+}
 
-logContract("The memory broker with latency", async () => {
-  const broker = createMemoryBroker({ historyDepth: contractSpace.historyDepth, latency: { minMs: 0, maxMs: 3 } });
-  return { connect: async () => broker.connect(), dispose: async () => {} };
-});
+logContract("The memory broker", async () => open({}));
+
+logContract("The memory broker with latency", async () => open({ latency: { minMs: 0, maxMs: 3 } }));

@@ -55,6 +55,28 @@ describe("a name as a subject token", () => {
     expect(() => toToken(name)).toThrow(InvalidNameError);
     expect(() => toToken(name)).toThrow(words);
   });
+
+  it("may be longer for the id of a child, and for nothing else", () => {
+    const path = `a/~${"é".repeat(510)}`;
+    expect(fromToken(toToken(path))).toBe(path);
+    expect(() => toToken(`${path}b€`)).toThrow("1027 bytes of UTF-8, at most 1024");
+    expect(() => toToken(path, "an event type")).toThrow("1023 bytes of UTF-8, at most 256");
+  });
+
+  it("leaves the longest subjects short enough for the server's control line of 4096 bytes", () => {
+    const child = { type: "t".repeat(64), id: `${"é".repeat(128)}/~${"é".repeat(383)}` };
+    const name = "é".repeat(128);
+    const subjects = new Subjects("s".repeat(32));
+    const longest = [
+      subjects.emitted(65_535, child, name, "a".repeat(40)),
+      subjects.ingress(name, 65_535, child, "a".repeat(40)),
+      subjects.key(65_535, child, name),
+      subjects.dead(65_535, child, "i".repeat(40)),
+      subjects.task(65_535, name, child, 2 ** 53 - 1, 9999),
+    ];
+    // The rest of the line: the verb, a reply subject, the sizes.
+    for (const subject of longest) expect(subject.length).toBeLessThan(4096 - 90);
+  });
 });
 
 describe("types and spaces", () => {
