@@ -240,6 +240,7 @@ export function defineActor<
       const checked = validate(input, given, `the input of actor type "${type}"`);
       return "value" in checked ? { input: checked.value } : { reason: "schema", problems: checked.problems };
     },
+    activity: () => undefined,
     inputFor: (id) => (typeof input === "function" && !isSchema(input) ? input(id) : { id }),
   };
   return Object.defineProperty(definition, brand, { value: true, enumerable: false });

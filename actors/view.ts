@@ -19,7 +19,7 @@ export class ActorView<Context = unknown> {
   readonly address: Address;
   /** How many messages the actor has handled up to this state. */
   readonly revision: number;
-  readonly status: "active" | "done" | "error";
+  readonly status: "active" | "done" | "error" | "stopped";
   /** The state value, as XState writes it. */
   readonly value: unknown;
   readonly context: Context;

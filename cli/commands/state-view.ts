@@ -65,7 +65,12 @@ function jsonOfView(view: ActorView): Record<string, unknown> {
 }
 
 function fieldsOfView(view: ActorView, width: number, expectedRevision = view.revision): Field[] {
-  const styles: Readonly<Record<ActorView["status"], Style>> = { active: "green", done: "dim", error: "red" };
+  const styles: Readonly<Record<ActorView["status"], Style>> = {
+    active: "green",
+    done: "dim",
+    error: "red",
+    stopped: "dim",
+  };
   const later =
     view.revision === expectedRevision
       ? ""

@@ -327,7 +327,7 @@ export interface LiveRecord {
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** Encodes a record for the log. */
-export function encodeRecord(record: { readonly format: number }): Uint8Array {
+export function encodeRecord<R extends { readonly format: number }>(record: R): Uint8Array {
   return Buffer.from(JSON.stringify(record));
 }
 

@@ -241,6 +241,12 @@ export class Subjects {
     return tokens.length === 8 ? `${tokens[5]}.${tokens[6]}` : undefined;
   }
 
+  /** As {@link Subjects.laneOf}, of any subject of CORE that names an actor behind its kind. */
+  actorOf(subject: string): string | undefined {
+    const tokens = subject.split(".");
+    return tokens.length >= 7 ? `${tokens[5]}.${tokens[6]}` : undefined;
+  }
+
   /** The sender token in an INGRESS subject, not decoded. */
   senderToken(subject: string): string {
     const from = this.#ingress.length + 1;

@@ -1,18 +1,20 @@
 /** What happens once a commit is in the log: counts, actions, answers, in the order of the decisions, once. */
 import { formatAddress } from "../core/address.ts";
 import type { DeadReason } from "../core/records.ts";
-import type { Work } from "../machine/driver.ts";
 import type { NodeContext } from "./context.ts";
-import type { Decision } from "./decide.ts";
+import type { AfterWork, Decision } from "./decide.ts";
 import type { Lane } from "./lane.ts";
+import type { LiveChildren } from "./live.ts";
 
 /** Does what comes after commits, and remembers the answers to keys for a while. */
 export class AfterCommit {
   readonly recentKeys = new RecentKeys();
   readonly #context: NodeContext;
+  readonly #live: LiveChildren;
 
-  constructor(context: NodeContext) {
+  constructor(context: NodeContext, live: LiveChildren) {
     this.#context = context;
+    this.#live = live;
   }
 
   run(lane: Lane, decisions: readonly Decision[]): void {
@@ -24,6 +26,7 @@ export class AfterCommit {
       if (decision.key !== undefined && decision.answerJson !== undefined && decision.outcome !== "dead") {
         this.recentKeys.remember(lane, decision.key, decision.answerJson);
       }
+      if (decision.live !== undefined) this.#live.reconcile(lane, decision.live);
       for (const work of decision.after) this.#perform(lane, work);
       if (decision.replyTo !== undefined && decision.answerJson !== undefined) {
         try {
@@ -41,6 +44,7 @@ export class AfterCommit {
     const { counters } = telemetry;
     if (decision.outcome === "ignored") counters.ignored++;
     else if (decision.outcome === "duplicate") counters.duplicates++;
+    else if (decision.outcome === "stale") counters.stale++;
     else if (decision.outcome !== "dead") counters.applied++;
     else {
       const actor = formatAddress(lane.address);
@@ -52,17 +56,35 @@ export class AfterCommit {
     }
   }
 
-  #perform(lane: Lane, work: Work): void {
-    const actor = formatAddress(lane.address);
-    if (work.kind === "log") {
-      const text = typeof work.value === "string" ? work.value : JSON.stringify(work.value);
-      this.#context.telemetry.tell(
-        "info",
-        "actor.log",
-        `${actor}${work.label === undefined ? "" : ` ${work.label}`}: ${text}`,
-      );
+  #perform(lane: Lane, work: AfterWork): void {
+    switch (work.kind) {
+      case "log":
+        this.#writeLine(lane, work);
+        break;
+      case "run":
+        this.#act(lane, work);
+        break;
+      case "deliver":
+        this.#live.deliver(lane, work.child, work.n, work.event);
+        break;
+      case "cancel":
+        this.#cancel(lane, work);
+        break;
     }
-    if (work.kind !== "run") return;
+  }
+
+  #writeLine(lane: Lane, { label, value }: Extract<AfterWork, { kind: "log" }>): void {
+    const actor = formatAddress(lane.address);
+    const text = typeof value === "string" ? value : JSON.stringify(value);
+    this.#context.telemetry.tell("info", "actor.log", `${actor}${label === undefined ? "" : ` ${label}`}: ${text}`, {
+      actor,
+      ...(label === undefined ? {} : { label }),
+      value,
+    });
+  }
+
+  #act(lane: Lane, work: Extract<AfterWork, { kind: "run" }>): void {
+    const actor = formatAddress(lane.address);
     const onFailed = (error: unknown): void => {
       this.#context.telemetry.tell(
         "error",
@@ -72,12 +94,24 @@ export class AfterCommit {
       );
     };
     try {
-      const result: unknown = work.run();
+      const result = work.run((target, event) => this.#live.send(lane.address, target, event));
       // Nobody waits for an action, but its failure is told.
       if (result instanceof Promise) result.catch(onFailed);
     } catch (error) {
       onFailed(error);
     }
+  }
+
+  /** Tells the worker of an activity that its result is not wanted, and takes the task away from those who may come to take it. */
+  #cancel(lane: Lane, { activity, n, attempt }: Extract<AfterWork, { kind: "cancel" }>): void {
+    const { log, subjects } = this.#context;
+    const actor = formatAddress(lane.address);
+    try {
+      log.signal(subjects.cancelled(activity), Buffer.from(JSON.stringify({ actor, n, attempt })));
+    } catch {
+      // The connection is over: the worker finds out when its result is not taken.
+    }
+    log.purge("core", subjects.task(lane.partition, activity, lane.address, n, attempt)).catch(() => {});
   }
 }
 

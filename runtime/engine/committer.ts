@@ -7,12 +7,21 @@
  * 4. One actor's conflict never holds back the others: those whose fence stands go into the next commit.
  */
 import { formatAddress, partitionOf } from "../core/address.ts";
+import { cloudEvent, eventSource } from "../core/cloud-events.ts";
 import { isStatewrightError } from "../core/errors.ts";
-import { decodeRecord, type KeyRecord, type StateRecord } from "../core/records.ts";
+import {
+  decodeRecord,
+  encodeRecord,
+  type KeyRecord,
+  type LiveRecord,
+  recordFormat,
+  type StateRecord,
+  type TimerRecord,
+} from "../core/records.ts";
 import { sleep } from "../core/time.ts";
 import type { AppendRecord, LogRecord } from "../log/log.ts";
 import { backoffMs, type NodeContext } from "./context.ts";
-import { type Decision, mailBytes, stateRecordBytes, topicBytes } from "./decide.ts";
+import { type Decision, mailBytes, stateRecordBytes } from "./decide.ts";
 import type { Lane } from "./lane.ts";
 
 /** What the committer tells the rest of the node. */
@@ -188,6 +197,7 @@ export class Committer {
       });
       if (outbox === 0) continue;
       const from = formatAddress(lane.address);
+      let source: string | undefined;
       for (const decision of decisions) {
         for (const item of decision.outbox) {
           const id = `${commit}-${(emitted++).toString(36)}`;
@@ -195,13 +205,35 @@ export class Committer {
             case "mail":
               records.push({
                 subject: subjects.mail(partitionOf(item.to, partitions), item.to, id),
-                data: mailBytes(id, from, now, item.eventJson),
+                data: mailBytes(id, from, now, item.fields),
               });
               break;
             case "topic":
+            case "emit": {
+              source ??= eventSource(spaceName, lane.address);
+              const subject =
+                item.kind === "topic"
+                  ? subjects.topic(lane.partition, item.topic, id)
+                  : subjects.emitted(lane.partition, lane.address, item.type, id);
+              records.push({ subject, ...cloudEvent(id, source, item.type, now, item.eventJson) });
+              break;
+            }
+            case "timer":
               records.push({
-                subject: subjects.topic(lane.partition, item.topic, id),
-                data: topicBytes(id, `/${spaceName}/${from}`, item.type, now, item.eventJson),
+                subject: subjects.timer(lane.partition, lane.address, item.timer, item.atMs),
+                data: encodeRecord<TimerRecord>({ format: recordFormat, at: item.atMs }),
+              });
+              break;
+            case "task":
+              records.push({
+                subject: subjects.task(lane.partition, item.activity, lane.address, item.n, item.attempt),
+                data: Buffer.from(item.json),
+              });
+              break;
+            case "live":
+              records.push({
+                subject: subjects.live(lane.partition, lane.address),
+                data: encodeRecord<LiveRecord>({ format: recordFormat, isLive: item.isLive }),
               });
               break;
             case "key":

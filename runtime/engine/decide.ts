@@ -5,11 +5,18 @@
  * 2. The next state is encoded here, so that what cannot be stored is blamed on the message that brought it.
  * 3. What the user's code throws leaves this function as it was thrown; everything else that is wrong with a message becomes a `dead` decision.
  */
-import type { Address } from "../core/address.ts";
-import { formatAddress } from "../core/address.ts";
+import { type Address, formatAddress, isChildAddress, isSameAddress, parseAddress, rootOf } from "../core/address.ts";
 import { fromStored, toStored } from "../core/codec.ts";
-import { decodeEnvelope, type Envelope, envelopeFormat, isReservedEvent } from "../core/envelope.ts";
-import { PayloadTooLargeError } from "../core/errors.ts";
+import {
+  type ActivityResult,
+  type Birth,
+  decodeEnvelope,
+  type Envelope,
+  envelopeFormat,
+  isReservedEvent,
+  workerSender,
+} from "../core/envelope.ts";
+import { isStatewrightError, NotStorableError, PayloadTooLargeError } from "../core/errors.ts";
 import type {
   ActorStatus,
   Cursor,
@@ -20,11 +27,23 @@ import type {
   LetterRecord,
   Outcome,
   StateRecord,
+  TaskRecord,
 } from "../core/records.ts";
 import { recordFormat, toStoredError } from "../core/records.ts";
-import type { MachineEvent, MachineState, Step, Work } from "../machine/driver.ts";
+import type {
+  Arrival,
+  LiveChild,
+  MachineDriver,
+  MachineEvent,
+  MachineState,
+  Step,
+  StepEnv,
+  Work,
+} from "../machine/driver.ts";
+import type { RetryState } from "../supervise/retry-delays.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import type { Delivery } from "./delivery.ts";
+import { driverOf } from "./logic-of.ts";
 
 /** An actor as the next message finds it: committed, or decided and not yet committed. */
 export interface Head {
@@ -37,6 +56,8 @@ export interface Head {
   readonly snapshotJson: string | undefined;
   /** Identity of the machine that made the snapshot, as JSON. */
   readonly machineJson: string | undefined;
+  /** Of a child actor that was made. */
+  readonly birth: Birth | undefined;
 }
 
 /** The head of an actor that nothing is stored of. */
@@ -48,15 +69,33 @@ export const absentHead: Head = {
   value: undefined,
   snapshotJson: undefined,
   machineJson: undefined,
+  birth: undefined,
 };
 
 /** A record that goes with the state; ids are given when the commit is put together. */
 export type OutboxItem =
-  | { readonly kind: "mail"; readonly to: Address; readonly eventJson: string }
+  /** `fields` are the envelope's own, as JSON without braces: everything but format, id, sender and time. */
+  | { readonly kind: "mail"; readonly to: Address; readonly fields: string }
+  | { readonly kind: "emit"; readonly type: string; readonly eventJson: string }
+  | { readonly kind: "timer"; readonly timer: string; readonly atMs: number }
+  | {
+      readonly kind: "task";
+      readonly activity: string;
+      readonly n: number;
+      readonly attempt: number;
+      readonly json: string;
+    }
+  | { readonly kind: "live"; readonly isLive: boolean }
   | { readonly kind: "topic"; readonly topic: string; readonly type: string; readonly eventJson: string }
   | { readonly kind: "key"; readonly key: string; readonly json: string }
   | { readonly kind: "dead"; readonly letter: string; readonly json: string }
   | { readonly kind: "body"; readonly letter: string; readonly data: Uint8Array };
+
+/** What is done once the commit is in the log. */
+export type AfterWork =
+  | Extract<Work, { readonly kind: "run" | "log" | "deliver" }>
+  /** An attempt of an activity is not wanted any more. */
+  | { readonly kind: "cancel"; readonly activity: string; readonly n: number; readonly attempt: number };
 
 /** What becomes of one message. */
 export interface Decision {
@@ -65,8 +104,10 @@ export interface Decision {
   readonly head: Head;
   readonly handledJson: string;
   readonly outbox: readonly OutboxItem[];
-  /** Actions and log lines for after the commit. */
-  readonly after: readonly Work[];
+  /** What is done after the commit. */
+  readonly after: readonly AfterWork[];
+  /** The live children that should run from now on; undefined when there are none and were none. */
+  readonly live: readonly LiveChild[] | undefined;
   /** Where the answer goes, and the answer. */
   readonly replyTo: string | undefined;
   readonly answerJson: string | undefined;
@@ -111,65 +152,220 @@ export function decide(
   delivery: Delivery,
   env: DecideEnv,
 ): Decision {
-  const envelope = readEnvelope(delivery);
-  const to = formatAddress(delivery.to);
+  const envelope = envelopeOf(definition, head, delivery, env.now);
   if (definition === undefined) {
     throw new Undeliverable(
       "unknown-type",
       `No definition for actor type "${delivery.to.type}" on node ${env.node}: start the node with it and redrive the letter.`,
     );
   }
-  const given: Given = { head, delivery, env, envelope };
-  const stepEnv = { self: delivery.to, now: env.now };
+  const given: Given = { definition, head, delivery, env, envelope };
   if (envelope.key !== undefined) {
     const answerJson =
       delivery.duplicateOf === undefined ? env.pendingKey(envelope.key) : JSON.stringify(delivery.duplicateOf.answer);
     if (answerJson !== undefined) return unchanged(given, "duplicate", answerJson);
   }
-  if (envelope.kind === "create") {
-    if (head.status !== "new") return unchanged(given, "ignored");
-    const checked = definition.checkInput(fromStored(envelope.input));
-    if ("reason" in checked) {
-      throw new Undeliverable("schema", `The input for ${to} was refused: ${checked.problems.join("; ")}.`);
+  checkOrigin(delivery, envelope);
+  if (delivery.timer !== undefined) return take(given, { kind: "timer", timer: delivery.timer });
+  switch (envelope.kind) {
+    case "create":
+      return decideCreate(given);
+    case "start":
+      return decideStart(given, envelope.birth as Birth);
+    case "stop":
+      return head.birth?.n === envelope.n ? take(given, { kind: "stop" }) : unchanged(given, "stale");
+    case "result":
+      return decideResult(given, envelope.result as ActivityResult);
+    case "relay":
+      return take(given, { kind: "relay", systemId: envelope.systemId as string, event: eventOf(envelope) });
+    case "alias": {
+      const holder = envelope.holder === undefined ? undefined : parseAddress(envelope.holder);
+      const { systemId, n } = envelope as { systemId: string; n: number };
+      return take(given, { kind: "alias", systemId, holder, n });
     }
-    const made = definition.driver.create(checked.input, stepEnv);
-    return stepped(given, definition, "created", undefined, made, made.work);
+    case "migrate":
+      return unchanged(given, "ignored");
+    case "event":
+      return decideEvent(given);
   }
-  const sent = fromStored(envelope.event) as MachineEvent;
+}
+
+/** The logic of the actor that is decided for. */
+function driverFor({ definition, head }: Given): MachineDriver {
+  return driverOf(definition as RunnableDefinition, head.birth);
+}
+
+function stepEnvOf({ delivery, env }: Given): StepEnv {
+  return { self: delivery.to, now: env.now };
+}
+
+function eventOf(envelope: Envelope): MachineEvent {
+  return fromStored(envelope.event) as MachineEvent;
+}
+
+/** In INGRESS anyone can write anything: what only nodes and workers may say is believed in CORE, and of results in the name of workers. */
+function checkOrigin(delivery: Delivery, envelope: Envelope): void {
+  if (delivery.stream === "core") return;
+  const { kind } = envelope;
+  const isFree = kind === "event" || kind === "create" || kind === "migrate";
+  const isResult = kind === "result" && delivery.sender === workerSender;
+  if ((isFree && envelope.internal === undefined) || isResult) return;
+  throw new Undeliverable(
+    "reserved",
+    `A message of the kind "${kind}"${envelope.internal === undefined ? "" : " with marks of the runtime"} for ${formatAddress(delivery.to)} came from "${delivery.sender ?? ""}": only ${kind === "result" ? "workers" : "nodes"} may send it.`,
+  );
+}
+
+function decideCreate(given: Given): Decision {
+  const { definition, head, delivery, envelope } = given;
+  const to = formatAddress(delivery.to);
+  if (isChildAddress(delivery.to)) {
+    throw new Undeliverable("reserved", `${to} is the address of a child actor: only its parent makes it.`);
+  }
+  if (head.status !== "new") return unchanged(given, "ignored");
+  const checked = (definition as RunnableDefinition).checkInput(fromStored(envelope?.input));
+  if ("reason" in checked) {
+    throw new Undeliverable("schema", `The input for ${to} was refused: ${checked.problems.join("; ")}.`);
+  }
+  const driver = driverFor(given);
+  return stepped(given, driver, "created", undefined, driver.create(checked.input, stepEnvOf(given)));
+}
+
+function decideStart(given: Given, birth: Birth): Decision {
+  const { definition, head, delivery, envelope } = given;
+  if (!isChildAddress(delivery.to)) {
+    throw new Undeliverable(
+      "malformed",
+      `${formatAddress(delivery.to)} is no address of a child actor: it is not started.`,
+    );
+  }
+  // Of an earlier generation: a later one was started since.
+  if (head.birth !== undefined && head.birth.n >= birth.n) return unchanged(given, "stale");
+  const driver = driverOf(definition as RunnableDefinition, birth);
+  const made = driver.create(fromStored(envelope?.input), stepEnvOf(given), birth, head.state);
+  return stepped(given, driver, "created", undefined, made);
+}
+
+function decideEvent(given: Given): Decision {
+  const { definition, head, delivery, envelope } = given;
+  const to = formatAddress(delivery.to);
+  const sent = eventOf(envelope as Envelope);
+  const internal = envelope?.internal;
+  if (internal !== undefined) {
+    const { child, n } = internal;
+    return child === undefined || n === undefined
+      ? take(given, { kind: "event", event: sent, isInternal: true })
+      : take(given, { kind: "child", id: child, n, event: sent });
+  }
   if (isReservedEvent(sent.type)) {
     throw new Undeliverable(
       "reserved",
       `Event "${sent.type}" is reserved for the runtime and cannot be sent to ${to}.`,
     );
   }
-  const checked = definition.checkEvent(sent);
-  if ("reason" in checked) {
+  const isChild = isChildAddress(delivery.to);
+  let event = sent;
+  // The door is for the world outside: within a tree the machines have written what they send each other.
+  if (!isChild && !isOfFamily(delivery, envelope as Envelope)) {
+    const checked = (definition as RunnableDefinition).checkEvent(sent);
+    if ("reason" in checked) {
+      throw new Undeliverable(
+        checked.reason,
+        `Event "${sent.type}" for ${to} was refused: ${checked.problems.join("; ")}.`,
+      );
+    }
+    ({ event } = checked);
+  }
+  if (head.state !== undefined) return take(given, { kind: "event", event });
+  if (isChild) {
     throw new Undeliverable(
-      checked.reason,
-      `Event "${sent.type}" for ${to} was refused: ${checked.problems.join("; ")}.`,
+      "not-created",
+      `${to} does not exist: it is a child actor, which its parent has not started.`,
     );
   }
-  if (head.status === "done" || head.status === "error") return unchanged(given, "ignored");
-  if (head.state !== undefined) {
-    const step = definition.driver.step(head.state, checked.event, stepEnv);
-    return step.handled
-      ? stepped(given, definition, "applied", head.value, step, step.work)
-      : unchanged(given, "ignored");
-  }
-  if (definition.needsCreate) {
+  if (definition?.needsCreate === true) {
     throw new Undeliverable("not-created", `${to} does not exist: actors of this type take a create first.`);
   }
-  const made = definition.driver.create(definition.inputFor(delivery.to.id), stepEnv);
-  const view = definition.driver.view(made.state);
-  if (view.status !== "active") return stepped(given, definition, "created", undefined, made, made.work);
-  const step = definition.driver.step(made.state, checked.event, stepEnv);
-  return step.handled
-    ? stepped(given, definition, "applied", view.value, step, [...made.work, ...step.work])
-    : stepped(given, definition, "created", undefined, step, made.work);
+  const driver = driverFor(given);
+  const env = stepEnvOf(given);
+  const made = driver.create(definition?.inputFor(delivery.to.id), env);
+  const view = driver.view(made.state);
+  if (view.status !== "active") return stepped(given, driver, "created", undefined, made);
+  const step = driver.step(made.state, { kind: "event", event }, env);
+  return step.outcome === "taken"
+    ? stepped(given, driver, "applied", view.value, step, made.work)
+    : stepped(given, driver, "created", undefined, made);
 }
 
-/** Decides that a message is dead: the state stays, the letter is committed with the cursor that marks the message as handled. */
+/** True for what an actor gets from itself, its children and all below. */
+function isOfFamily(delivery: Delivery, envelope: Envelope): boolean {
+  if (delivery.stream !== "core" || envelope.from === undefined || envelope.redrive !== undefined) return false;
+  try {
+    return isSameAddress(rootOf(parseAddress(envelope.from)), delivery.to);
+  } catch {
+    return false;
+  }
+}
+
+/** The result of an activity: its owner decides whether a failed attempt is followed by another. */
+function decideResult(given: Given, result: ActivityResult): Decision {
+  const { definition, head, env, delivery } = given;
+  if (head.state === undefined) return unchanged(given, "stale");
+  const driver = driverFor(given);
+  const { id, n, attempt, outcome } = result;
+  const activity = driver.activity(head.state, id, n);
+  if (activity === undefined || activity.task.attempt !== attempt) return unchanged(given, "stale");
+  if ("error" in outcome && outcome.isTerminal !== true) {
+    const path = [...(head.birth?.src ?? []), activity.src];
+    const next = (definition as RunnableDefinition).activity(path)?.retry.next(activity.task.retry as RetryState, {
+      error: fromStored(outcome.error),
+      attempt,
+      nowMs: env.now,
+      elapsedMs: env.now - activity.task.since,
+      random: drawsFor(`${formatAddress(delivery.to)} ${n} ${attempt}`),
+    });
+    if (next?.retry === true) {
+      const memory = typeof next.state === "number" ? next.state : undefined;
+      return take(given, { kind: "retry", id, n, delayMs: outcome.retryAfterMs ?? next.delayMs, memory });
+    }
+  }
+  return take(given, { kind: "result", id, n, outcome });
+}
+
+/** Numbers in [0, 1) that are the same whenever the same thing is decided (I7). */
+function drawsFor(seed: string): () => number {
+  let state = 0x811c9dc5;
+  for (let i = 0; i < seed.length; i++) state = Math.imul(state ^ seed.charCodeAt(i), 0x01000193);
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Lets the machine take what came. */
+function take(given: Given, arrival: Arrival): Decision {
+  const { head } = given;
+  if (head.state === undefined) {
+    return unchanged(given, arrival.kind === "event" || arrival.kind === "relay" ? "ignored" : "stale");
+  }
+  const driver = driverFor(given);
+  const step = driver.step(head.state, arrival, stepEnvOf(given));
+  const outcome = step.outcome === "taken" ? "applied" : step.outcome;
+  return step.state === head.state && step.outcome !== "taken"
+    ? unchanged(given, outcome)
+    : stepped(given, driver, outcome, head.value, step);
+}
+
+/**
+ * Decides that a message is dead: the letter is committed with the cursor that marks the message as handled.
+ *
+ * Details: the state stays, but for two things. A timer that is dead is not set any more. A child whose logic failed for good ends with an error, and its
+ * parent is told, as in XState.
+ */
 export function decideDead(
+  definition: RunnableDefinition | undefined,
   head: Head,
   delivery: Delivery,
   env: DecideEnv,
@@ -180,13 +376,13 @@ export function decideDead(
 ): Decision {
   let envelope: Envelope | undefined;
   try {
-    envelope = readEnvelope(delivery);
+    envelope = envelopeOf(definition, head, delivery, env.now);
   } catch {
     envelope = undefined;
   }
   // In INGRESS anyone can write anything: only in CORE it is believed that a message was redriven.
   const redrive = delivery.stream === "core" ? envelope?.redrive : undefined;
-  const letter = redrive?.letter ?? `${delivery.stream === "ingress" ? "i" : "c"}${delivery.seq}`;
+  const letter = redrive?.letter ?? letterOf(delivery, head);
   const isLarge = delivery.data.length > Math.min(65_536, env.limits.maxRecordBytes / 4);
   const all = [...(earlier?.attempts ?? []), ...attempts];
   const record: LetterRecord = {
@@ -212,10 +408,70 @@ export function decideDead(
   };
   const outbox: OutboxItem[] = [{ kind: "dead", letter, json: JSON.stringify(record) }];
   if (isLarge) outbox.push({ kind: "body", letter, data: delivery.data });
-  return finish(
-    { head, delivery, env, envelope },
-    { outcome: "dead", from: head.value, next: head, outbox, dead: { letter, reason, explanation } },
-  );
+  const given: Given = { definition, head, delivery, env, envelope };
+  const dead = { letter, reason, explanation };
+  const isFailure = reason === "attempts" || reason === "terminal" || reason === "too-large";
+  const end = definition === undefined ? undefined : endOfDead(given, isFailure, errorOf(attempts, explanation));
+  if (end === undefined) return finish(given, { outcome: "dead", from: head.value, next: head, outbox, dead });
+  const { driver, step } = end;
+  return stepped(given, driver, "dead", head.value, step, [], { outbox, dead });
+}
+
+function letterOf(delivery: Delivery, head: Head): string {
+  if (delivery.timer !== undefined) return `t${delivery.timer}-${head.revision}`;
+  return `${delivery.stream === "ingress" ? "i" : "c"}${delivery.seq}`;
+}
+
+/** What an actor that has a dead message besides does about it; undefined when its state stays as it is. */
+function endOfDead(
+  given: Given,
+  isFailure: boolean,
+  error: unknown,
+): { readonly driver: MachineDriver; readonly step: Step } | undefined {
+  const { definition, head, delivery, envelope } = given;
+  const env = stepEnvOf(given);
+  const birth = envelope?.kind === "start" ? envelope.birth : head.birth;
+  try {
+    const driver = driverOf(definition as RunnableDefinition, birth);
+    if (isFailure && birth !== undefined && delivery.stream === "core" && envelope?.kind === "start") {
+      return { driver, step: driver.createFailed(error, env, birth, head.state) };
+    }
+    if (head.state === undefined || driver.view(head.state).status !== "active") return undefined;
+    if (isFailure && birth !== undefined)
+      return { driver, step: driver.step(head.state, { kind: "fail", error }, env) };
+    if (delivery.timer === undefined) return undefined;
+    return { driver, step: driver.step(head.state, { kind: "forget", timer: delivery.timer }, env) };
+  } catch {
+    // Without the logic nothing can be said of the state: it stays.
+    return undefined;
+  }
+}
+
+/** What was thrown last, as far as it was kept. */
+function errorOf(attempts: readonly FailedAttempt[], explanation: string): unknown {
+  const last = attempts[attempts.length - 1]?.error;
+  if (last === undefined) return new Error(explanation);
+  const error = new Error(last.message);
+  Object.defineProperty(error, "name", { value: last.name, enumerable: false, configurable: true, writable: true });
+  if (last.stack !== undefined) error.stack = last.stack;
+  return last.code === undefined ? error : Object.assign(error, { code: last.code });
+}
+
+/** The message as an envelope; a timer has one of the runtime's own, made of what the state says of it. */
+function envelopeOf(definition: RunnableDefinition | undefined, head: Head, delivery: Delivery, now: number): Envelope {
+  if (delivery.timer === undefined) return readEnvelope(delivery);
+  const event =
+    definition === undefined || head.state === undefined
+      ? undefined
+      : driverOf(definition, head.birth).timerEvent(head.state, delivery.timer);
+  return {
+    format: envelopeFormat,
+    kind: "event",
+    id: `timer-${delivery.timer}`,
+    event: toStored(event ?? { type: "statewright.timer" }, "event") as Envelope["event"] & object,
+    internal: {},
+    sentAt: now,
+  };
 }
 
 function readEnvelope(delivery: Delivery): Envelope {
@@ -242,6 +498,7 @@ function fitting(attempts: readonly FailedAttempt[], maxBytes: number): FailedAt
 
 /** What every decision is made about. */
 interface Given {
+  readonly definition: RunnableDefinition | undefined;
   readonly head: Head;
   readonly delivery: Delivery;
   readonly env: DecideEnv;
@@ -256,7 +513,8 @@ interface Verdict {
   readonly from: unknown;
   readonly next: Omit<Head, "revision" | "cursor">;
   readonly outbox: OutboxItem[];
-  readonly after?: readonly Work[];
+  readonly after?: readonly AfterWork[];
+  readonly live?: readonly LiveChild[] | undefined;
   readonly reply?: { readonly value: unknown };
   readonly dead?: { readonly letter: string; readonly reason: DeadReason; readonly explanation: string };
   /** The answer of the first message with the same key. */
@@ -269,52 +527,146 @@ function unchanged(given: Given, outcome: Outcome, answerJson?: string): Decisio
   return finish(given, answerJson === undefined ? verdict : { ...verdict, answerJson });
 }
 
-/** The machine took a step: its state is encoded, its work sorted. */
+/** The machine took a step: its state is encoded, its work sorted. `before` is work that comes first. */
 function stepped(
   given: Given,
-  definition: RunnableDefinition,
+  driver: MachineDriver,
   outcome: Outcome,
   from: unknown,
   step: Step,
-  work: readonly Work[],
+  before: readonly Work[] = [],
+  dead?: { readonly outbox: OutboxItem[]; readonly dead: NonNullable<Verdict["dead"]> },
 ): Decision {
-  const view = definition.driver.view(step.state);
-  const snapshotJson = JSON.stringify(definition.driver.toStored(step.state));
-  const outbox: OutboxItem[] = [];
-  const after: Work[] = [];
+  const { head, delivery, envelope } = given;
+  const view = driver.view(step.state);
+  const stored = storable(given, driver, "its state", () => driver.toStored(step.state));
+  const outbox: OutboxItem[] = dead?.outbox ?? [];
+  const after: AfterWork[] = [];
   let reply: { readonly value: unknown } | undefined;
-  for (const item of work) {
-    if (item.kind === "tell") {
-      outbox.push({ kind: "mail", to: item.to, eventJson: JSON.stringify(toStored(item.event, "event")) });
-    } else if (item.kind === "publish") {
-      const eventJson = JSON.stringify(toStored(item.event, "event"));
-      outbox.push({ kind: "topic", topic: item.topic, type: item.event.type, eventJson });
-    } else if (item.kind === "reply") reply = { value: toStored(item.value, "reply") };
-    else after.push(item);
+  for (const work of [...before, ...step.work]) {
+    if (work.kind === "reply")
+      reply = { value: storable(given, driver, "a reply", () => toStored(work.value, "reply")) };
+    else if (work.kind === "run" || work.kind === "log" || work.kind === "deliver") after.push(work);
+    else if (work.kind === "cancel") {
+      const activity = activityName(given, stored.birth, work.src);
+      if (activity !== undefined) after.push({ kind: "cancel", activity, n: work.n, attempt: work.attempt });
+    } else outbox.push(storable(given, driver, "what it sends", () => outboxItem(given, stored.birth, work)));
   }
+  const live = driver.live(step.state);
+  const wasLive =
+    head.state !== undefined &&
+    driverOf(given.definition as RunnableDefinition, head.birth).live(head.state).length > 0;
+  if (live.length > 0 !== wasLive) outbox.push({ kind: "live", isLive: live.length > 0 });
   const next = {
     status: view.status,
     state: step.state,
     value: view.value,
-    snapshotJson,
-    machineJson: identityJson(definition),
+    snapshotJson: JSON.stringify(stored),
+    machineJson: identityJson(driver),
+    birth: stored.birth ?? (delivery.stream === "core" && envelope?.kind === "start" ? envelope.birth : head.birth),
   };
-  const verdict: Verdict = { outcome, from, next, outbox, after };
-  return finish(given, reply === undefined ? verdict : { ...verdict, reply });
+  const verdict: Verdict = {
+    outcome,
+    from,
+    next,
+    outbox,
+    after,
+    ...(live.length > 0 || wasLive ? { live } : {}),
+    ...(reply === undefined ? {} : { reply }),
+    ...(dead === undefined ? {} : { dead: dead.dead }),
+  };
+  return finish(given, verdict);
 }
 
-const identities = new WeakMap<RunnableDefinition, string>();
+/** The name under which workers take an activity; `src` is its name in the actor's own machine. */
+function activityName({ definition }: Given, birth: Birth | undefined, src: string): string | undefined {
+  return definition?.activity([...(birth?.src ?? []), src])?.name;
+}
 
-function identityJson(definition: RunnableDefinition): string {
-  let json = identities.get(definition);
+/** Runs an encoding, and says of what cannot be stored where it comes from. */
+function storable<R>(given: Given, driver: MachineDriver, what: string, encode: () => R): R {
+  try {
+    return encode();
+  } catch (error) {
+    if (!isStatewrightError(error) || error._tag !== "NotStorableError") throw error;
+    const { head, delivery, envelope } = given;
+    const event = envelope?.event?.type ?? envelope?.kind ?? "a timer";
+    const state = head.value === undefined ? "" : ` in state ${JSON.stringify(head.value)}`;
+    throw new NotStorableError(
+      `Cannot take "${event}" in machine "${driver.identity.id}" (${formatAddress(delivery.to)})${state}: ${what} cannot be stored. ${error.message}`,
+      {
+        cause: error,
+        details: {
+          ...error.details,
+          machine: driver.identity.id,
+          actor: formatAddress(delivery.to),
+          state: head.value,
+          event,
+        },
+      },
+    );
+  }
+}
+
+type OutboxWork = Exclude<Work, { readonly kind: "reply" | "run" | "log" | "deliver" | "cancel" }>;
+
+function outboxItem(given: Given, birth: Birth | undefined, work: OutboxWork): OutboxItem {
+  switch (work.kind) {
+    case "tell": {
+      const internal = work.internal === undefined ? "" : `,"internal":${JSON.stringify(work.internal)}`;
+      return mail(work.to, "event", `"event":${JSON.stringify(toStored(work.event, "event"))}${internal}`);
+    }
+    case "relay": {
+      const event = JSON.stringify(toStored(work.event, "event"));
+      return mail(work.to, "relay", `"systemId":${JSON.stringify(work.systemId)},"event":${event}`);
+    }
+    case "alias": {
+      const holder = work.holder === undefined ? "" : `,"holder":${JSON.stringify(formatAddress(work.holder))}`;
+      return mail(work.to, "alias", `"systemId":${JSON.stringify(work.systemId)},"n":${work.n}${holder}`);
+    }
+    case "start": {
+      const input = work.input === undefined ? "" : `,"input":${JSON.stringify(toStored(work.input, "input"))}`;
+      return mail(work.to, "start", `"birth":${JSON.stringify(work.birth)}${input}`);
+    }
+    case "stop":
+      return mail(work.to, "stop", `"n":${work.n}`);
+    case "timer":
+      return { kind: "timer", timer: work.timer, atMs: work.atMs };
+    case "task": {
+      const { id, n, attempt, since } = work;
+      const activity = activityName(given, birth, work.src) ?? work.src;
+      const actor = formatAddress(given.delivery.to);
+      const input = toStored(work.input, "input");
+      const record: TaskRecord = { format: recordFormat, activity, actor, id, n, attempt, since, input };
+      return { kind: "task", activity, n, attempt, json: JSON.stringify(record) };
+    }
+    case "publish":
+    case "emit": {
+      const { type } = work.event;
+      const eventJson = JSON.stringify(toStored(work.event, "event"));
+      return work.kind === "emit"
+        ? { kind: "emit", type, eventJson }
+        : { kind: "topic", topic: work.topic, type, eventJson };
+    }
+  }
+}
+
+function mail(to: Address, kind: Envelope["kind"], fields: string): OutboxItem {
+  return { kind: "mail", to, fields: `"kind":"${kind}",${fields}` };
+}
+
+const identities = new WeakMap<MachineDriver, string>();
+
+function identityJson(driver: MachineDriver): string {
+  let json = identities.get(driver);
   if (json === undefined) {
-    json = JSON.stringify(definition.driver.identity);
-    identities.set(definition, json);
+    json = JSON.stringify(driver.identity);
+    identities.set(driver, json);
   }
   return json;
 }
 
-const nothing: readonly Work[] = [];
+const nothing: readonly AfterWork[] = [];
 
 function finish(given: Given, verdict: Verdict): Decision {
   const { head, delivery, env, envelope } = given;
@@ -324,7 +676,7 @@ function finish(given: Given, verdict: Verdict): Decision {
   const handled: HandledMessage = {
     revision,
     message: envelope?.id ?? "",
-    event: envelope === undefined ? "" : envelope.kind === "create" ? "create" : (envelope.event?.type ?? ""),
+    event: envelope === undefined ? "" : labelOf(envelope),
     outcome,
     ...(from === undefined ? {} : { from }),
     ...(next.value === undefined ? {} : { to: next.value }),
@@ -360,9 +712,11 @@ function finish(given: Given, verdict: Verdict): Decision {
     });
   }
   const cursor: Cursor =
-    delivery.stream === "ingress"
-      ? { ingress: delivery.seq, core: head.cursor.core }
-      : { ingress: head.cursor.ingress, core: delivery.seq };
+    delivery.timer !== undefined
+      ? head.cursor
+      : delivery.stream === "ingress"
+        ? { ingress: delivery.seq, core: head.cursor.core }
+        : { ingress: head.cursor.ingress, core: delivery.seq };
   const sizeBytes = checkSizes(
     delivery,
     env,
@@ -382,10 +736,12 @@ function finish(given: Given, verdict: Verdict): Decision {
       value: next.value,
       snapshotJson: next.snapshotJson,
       machineJson: next.machineJson,
+      birth: next.birth,
     },
     handledJson,
     outbox,
     after: verdict.after ?? nothing,
+    live: verdict.live,
     replyTo,
     answerJson: replyTo === undefined && !isKeyed ? undefined : answerJson,
     key: envelope?.key,
@@ -393,6 +749,13 @@ function finish(given: Given, verdict: Verdict): Decision {
     reason: dead?.reason,
     sizeBytes,
   };
+}
+
+/** What a handled message is called in the history. */
+function labelOf(envelope: Envelope): string {
+  if (envelope.event !== undefined) return envelope.event.type;
+  if (envelope.result === undefined) return envelope.kind;
+  return `xstate.${"error" in envelope.result.outcome ? "error" : "done"}.actor.${envelope.result.id}`;
 }
 
 const recordOverheadBytes = 1024;
@@ -417,15 +780,11 @@ function checkSizes(
   if (stateBytes > maxStateBytes) throw tooLarge(`the state of ${who}`, stateBytes, maxStateBytes);
   let total = stateBytes;
   for (const item of outbox) {
-    const bytes =
-      item.kind === "body"
-        ? item.data.length
-        : jsonBytes(item.kind === "key" || item.kind === "dead" ? item.json : item.eventJson, maxRecordBytes) +
-          recordOverheadBytes;
+    const bytes = bytesOf(item, maxRecordBytes);
     if (bytes > maxRecordBytes) {
       throw tooLarge(
         item.kind === "mail"
-          ? `the event for ${formatAddress(item.to)} told by ${who}`
+          ? `a message for ${formatAddress(item.to)} from ${who}`
           : `a ${item.kind} record of ${who}`,
         bytes,
         maxRecordBytes,
@@ -441,6 +800,23 @@ function checkSizes(
   }
   if (total > maxBytesPerAppend) throw tooLarge(`all records of one transition of ${who}`, total, maxBytesPerAppend);
   return total;
+}
+
+function bytesOf(item: OutboxItem, maxRecordBytes: number): number {
+  switch (item.kind) {
+    case "body":
+      return item.data.length;
+    case "timer":
+    case "live":
+      return recordOverheadBytes;
+    case "mail":
+      return jsonBytes(item.fields, maxRecordBytes) + recordOverheadBytes;
+    case "topic":
+    case "emit":
+      return jsonBytes(item.eventJson, maxRecordBytes) + recordOverheadBytes + 15 * item.type.length;
+    default:
+      return jsonBytes(item.json, maxRecordBytes) + recordOverheadBytes;
+  }
 }
 
 function jsonBytes(json: string, limit: number): number {
@@ -488,17 +864,9 @@ export function stateRecordBytes(
 }
 
 /** The bytes of a message from one actor to another. */
-export function mailBytes(id: string, from: string, sentAt: number, eventJson: string): Uint8Array {
+export function mailBytes(id: string, from: string, sentAt: number, fields: string): Uint8Array {
   return Buffer.from(
-    `{"format":${envelopeFormat},"kind":"event","id":"${id}","from":${JSON.stringify(from)},"sentAt":${sentAt},"event":${eventJson}}`,
-  );
-}
-
-/** The bytes of a published event: a CloudEvents 1.0 JSON document. */
-export function topicBytes(id: string, source: string, type: string, atMs: number, eventJson: string): Uint8Array {
-  const time = new Date(atMs).toISOString();
-  return Buffer.from(
-    `{"specversion":"1.0","id":"${id}","source":${JSON.stringify(source)},"type":${JSON.stringify(type)},"time":"${time}","datacontenttype":"application/json","data":${eventJson}}`,
+    `{"format":${envelopeFormat},"id":"${id}","from":${JSON.stringify(from)},"sentAt":${sentAt},${fields}}`,
   );
 }
 

@@ -14,6 +14,7 @@ import { type DecideEnv, type Decision, decide, decideDead } from "./decide.ts";
 import type { Delivery } from "./delivery.ts";
 import { Failures, holds } from "./failures.ts";
 import type { Lane } from "./lane.ts";
+import type { LiveChildren } from "./live.ts";
 import { Loader } from "./loader.ts";
 
 /** What the dispatcher asks of the partition that a lane belongs to. */
@@ -52,6 +53,7 @@ export class Dispatcher {
   constructor(
     context: NodeContext,
     owners: ReadonlyMap<number, LaneOwner>,
+    live: LiveChildren,
     hooks: {
       readonly mayCommit: () => Promise<void> | undefined;
       readonly onFenced: () => void;
@@ -63,7 +65,11 @@ export class Dispatcher {
     this.#owners = owners;
     this.#backlog = new Backlog(context, () => lanesOf(owners), hooks.onPressure);
     this.#loader = new Loader(context, {
-      onLoaded: (lane) => this.#makeReady(lane),
+      onLoaded: (lane) => {
+        // After a takeover live children are started again.
+        live.reconcile(lane, lane.live);
+        this.#makeReady(lane);
+      },
       onParked: (lane) => this.#backlog.stuck(lane),
       onUnparked: (lane) => this.#wake(lane),
       onDone: () => this.#schedule(),
@@ -73,7 +79,7 @@ export class Dispatcher {
       (lane) => this.#wake(lane),
       (lane) => this.#backlog.stuck(lane),
     );
-    this.#after = new AfterCommit(context);
+    this.#after = new AfterCommit(context, live);
     this.#env = {
       now: 0,
       node: context.node,
@@ -134,6 +140,11 @@ export class Dispatcher {
     this.#context.fault("read");
     if (lane.phase === "ready" || lane.phase === "cold") this.#wake(lane);
     return true;
+  }
+
+  /** Loads an actor that has nothing to do: its live children are started. */
+  load(lane: Lane): void {
+    if (lane.phase === "cold") this.#wake(lane);
   }
 
   /** Counts a lane's deliveries out of the node's budget; it is being closed. */
@@ -268,7 +279,7 @@ export class Dispatcher {
       const { reason, explanation, earlier } = delivery.verdict;
       // Spent attempts stay spent, should the commit be refused; everything else is looked at again then.
       if (reason !== "attempts" && reason !== "terminal") delivery.verdict = undefined;
-      return decideDead(lane.head, delivery, env, reason, explanation, delivery.attempts, earlier);
+      return decideDead(lane.definition, lane.head, delivery, env, reason, explanation, delivery.attempts, earlier);
     }
     try {
       return decide(lane.definition, lane.head, delivery, env);

@@ -175,6 +175,7 @@ export function holds(lane: Lane, delivery: Delivery): boolean {
 }
 
 function keyOf(delivery: Delivery): string | undefined {
+  if (delivery.timer !== undefined) return undefined;
   try {
     return decodeEnvelope(delivery.data).key;
   } catch {
@@ -183,7 +184,7 @@ function keyOf(delivery: Delivery): string | undefined {
 }
 
 function redrivenLetter(delivery: Delivery): string | undefined {
-  if (delivery.stream !== "core") return undefined;
+  if (delivery.stream !== "core" || delivery.timer !== undefined) return undefined;
   try {
     return decodeEnvelope(delivery.data).redrive?.letter;
   } catch {

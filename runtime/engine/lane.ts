@@ -6,12 +6,14 @@
  * 3. A lane has at most one commit in flight.
  */
 import type { Address } from "../core/address.ts";
+import type { Birth } from "../core/envelope.ts";
 import type { Cursor, StateRecord } from "../core/records.ts";
 import type { StreamName } from "../core/subjects.ts";
-import type { MachineState } from "../machine/driver.ts";
+import type { LiveChild, MachineState } from "../machine/driver.ts";
 import { absentHead, type Decision, type Head } from "./decide.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import type { Delivery } from "./delivery.ts";
+import { driverOf } from "./logic-of.ts";
 
 /** Where a lane stands. `cold`: state not loaded. `waiting`: its first delivery waits for a retry. `parked`: its stored state cannot be used. */
 export type LanePhase = "cold" | "loading" | "ready" | "waiting" | "parked" | "closed";
@@ -80,6 +82,12 @@ export class Lane {
     return 1024 + (this.head.snapshotJson?.length ?? 0) * 4;
   }
 
+  /** The live children that its state wants. */
+  get live(): readonly LiveChild[] {
+    const { state, birth } = this.head;
+    return state === undefined || this.definition === undefined ? [] : driverOf(this.definition, birth).live(state);
+  }
+
   /** The partition was lost while something was under way. */
   get isClosed(): boolean {
     return this.phase === "closed";
@@ -96,7 +104,10 @@ export class Lane {
   /** Restores the machine state from its encoded form: what a failing step may have changed in memory is gone. */
   refreshHead(): void {
     if (this.head.snapshotJson === undefined || this.definition === undefined) return;
-    this.head = { ...this.head, state: restore(this.head.snapshotJson, this.head.status, this.definition) };
+    this.head = {
+      ...this.head,
+      state: restore(this.head.snapshotJson, this.head.status, this.definition, this.head.birth),
+    };
   }
 
   /** Adds a decision on top of the head. */
@@ -161,8 +172,9 @@ function headOf(record: StateRecord, definition: RunnableDefinition | undefined)
     state:
       snapshotJson === undefined || definition === undefined
         ? undefined
-        : restore(snapshotJson, record.status, definition),
+        : restore(snapshotJson, record.status, definition, record.snapshot?.birth),
     value: record.snapshot?.value,
+    birth: record.snapshot?.birth,
     snapshotJson,
     machineJson: record.machine === undefined ? undefined : JSON.stringify(record.machine),
   };
@@ -172,7 +184,8 @@ function restore(
   snapshotJson: string,
   status: Head["status"],
   definition: RunnableDefinition,
+  birth: Birth | undefined,
 ): MachineState | undefined {
   if (status === "new") return undefined;
-  return definition.driver.fromStored(JSON.parse(snapshotJson), status);
+  return driverOf(definition, birth).fromStored(JSON.parse(snapshotJson), status);
 }

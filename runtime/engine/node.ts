@@ -9,8 +9,10 @@ import { backoffMs, type NodeContext, type NodeSettings } from "./context.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { type FaultHook, noFaults } from "./faults.ts";
+import { LiveChildren } from "./live.ts";
 import { Ownership } from "./ownership.ts";
 import { Partition } from "./partition.ts";
+import { Post } from "./post.ts";
 import { Purge } from "./purge.ts";
 import { type NodeCounters, type NodeEvent, Telemetry } from "./telemetry.ts";
 
@@ -73,6 +75,8 @@ export class ActorNode {
   readonly #dispatcher: Dispatcher;
   readonly #partitions = new Map<number, Partition>();
   readonly #purge: Purge;
+  readonly #post: Post;
+  readonly #live: LiveChildren;
   readonly #cancels = new Set<() => void>();
   /** Last sequences of the streams as they were one round of tidying ago. */
   readonly #lastSeqs = { ingress: 0, core: 0 };
@@ -122,7 +126,9 @@ export class ActorNode {
       onFailed: this.#onFailed,
     });
     this.#purge = new Purge(this.#context);
-    this.#dispatcher = new Dispatcher(this.#context, this.#partitions, {
+    this.#post = new Post(this.#context);
+    this.#live = new LiveChildren(this.#context, this.#post);
+    this.#dispatcher = new Dispatcher(this.#context, this.#partitions, this.#live, {
       mayCommit: () => this.#ownership.mayCommit(),
       onFenced: () => {
         this.#ownership.revalidate().catch(() => {});
@@ -179,6 +185,8 @@ export class ActorNode {
     this.#cancelTimers();
     this.#ownership.stop();
     this.#dispatcher.stop();
+    this.#live.stop();
+    this.#post.stop();
     for (const partition of this.#partitions.values()) partition.close();
     this.#partitions.clear();
   }
@@ -229,6 +237,7 @@ export class ActorNode {
   }
 
   #close(id: number): void {
+    this.#live.stop(id);
     this.#partitions.get(id)?.close();
     this.#partitions.delete(id);
   }

@@ -11,6 +11,7 @@ import {
   decodeRecord,
   encodeRecord,
   type FailedAttempt,
+  type LiveRecord,
   recordFormat,
 } from "../core/records.ts";
 import type { MailboxSubject, StreamName } from "../core/subjects.ts";
@@ -94,6 +95,21 @@ export class Partition implements LaneOwner {
     }
     if (this.#isPaused) for (const reader of this.#readers) reader.pause();
     await Promise.all(this.#readers.map((reader) => reader.ready));
+    await this.#wakeLive();
+  }
+
+  /** Loads the actors that have live children, so that these are started. */
+  async #wakeLive(): Promise<void> {
+    const { log, subjects } = this.#context;
+    for await (const record of log.scan("core", subjects.livesOfPartition(this.id), { lastPerSubject: true })) {
+      if (this.#isClosed) return;
+      const parsed = subjects.parseRecord(record.subject);
+      const name = subjects.actorOf(record.subject);
+      if (parsed === undefined || name === undefined) continue;
+      const { isLive } = decodeRecord<LiveRecord>("the mark of an actor with live children", record.data);
+      if (isLive) this.#dispatcher.load(this.#laneOf(name, parsed.address));
+      else await log.purge("core", record.subject, record.seq + 1);
+    }
   }
 
   pause(): void {

@@ -20,6 +20,8 @@ export interface NodeCounters {
   redelivered: number;
   /** Messages with an idempotency key that was applied before. */
   duplicates: number;
+  /** Results and messages of work that had been superseded, such as an activity of a state that was left. */
+  stale: number;
   /** Failed attempts that were followed by another one. */
   retries: number;
   /** Messages moved to the dead letters. */
@@ -48,6 +50,7 @@ export class Telemetry {
     ignored: 0,
     redelivered: 0,
     duplicates: 0,
+    stale: 0,
     retries: 0,
     deadLetters: 0,
     deadLettersByReason: {},

@@ -28,11 +28,14 @@ export interface MachineEvent {
 
 /** What comes to an actor. */
 export type Arrival =
-  | { readonly kind: "event"; readonly event: MachineEvent }
+  /** `isInternal`: an event of the runtime's own, such as that of a timer. */
+  | { readonly kind: "event"; readonly event: MachineEvent; readonly isInternal?: true }
   /** From a child: it has ended, or shows its state. */
   | { readonly kind: "child"; readonly id: string; readonly n: number; readonly event: MachineEvent }
   /** A timer that the actor has set is due. */
   | { readonly kind: "timer"; readonly timer: string }
+  /** A timer is to be off the list, and nothing else. */
+  | { readonly kind: "forget"; readonly timer: string }
   /** An activity has come to its end; an error here is not tried again. */
   | { readonly kind: "result"; readonly id: string; readonly n: number; readonly outcome: ActivityOutcome }
   /** An attempt of an activity has failed, and the next one comes after a delay. */
@@ -164,6 +167,9 @@ export interface MachineDriver {
 
   /** True while the timer is set. */
   hasTimer(state: MachineState, timer: string): boolean;
+
+  /** The event that a timer brings; undefined when it is not set, or brings none. */
+  timerEvent(state: MachineState, timer: string): MachineEvent | undefined;
 
   /** An activity of the actor that is under way; undefined when it is not, or is of another generation. */
   activity(state: MachineState, id: string, n: number): { readonly src: string; readonly task: StoredTask } | undefined;

@@ -110,6 +110,9 @@ export function step<Snapshot extends AnySnapshot>(
       return takeChild(stepper, env, ledger, state, arrival);
     case "timer":
       return takeTimer(stepper, env, ledger, state, arrival.timer);
+    case "forget":
+      ledger.clearTimer(arrival.timer);
+      return finish(stepper, env, ledger, snapshot, undefined, "taken");
     case "result": {
       const child = ledger.children.get(arrival.id);
       if (child === undefined || child.n !== arrival.n || child.ended || child.kind !== "activity") {
@@ -181,10 +184,11 @@ function takeChild<Snapshot extends AnySnapshot>(
     return isDone ? takeEvent(stepper, env, ledger, state, event) : { state, ...stale };
   }
   if (child.n !== n || child.ended) return { state, ...stale };
-  if (!event.type.startsWith("xstate.snapshot.")) {
+  if (isDone || event.type.startsWith("xstate.error.actor.")) {
     ledger.ended(id, child);
     return takeEvent(stepper, env, ledger, state, event);
   }
+  if (!event.type.startsWith("xstate.snapshot.")) return takeEvent(stepper, env, ledger, state, event);
   const shown = stepper.reviveSnapshot(child.src, (event as { snapshot?: unknown }).snapshot);
   return takeEvent(stepper, env, ledger, state, { ...event, snapshot: shown });
 }

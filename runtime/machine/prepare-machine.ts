@@ -116,7 +116,7 @@ class XStateDriver implements MachineDriver, Stepper<AnyMachineSnapshot> {
   }
 
   step(state: MachineState, arrival: Arrival, env: StepEnv): Step {
-    if (arrival.kind === "event") checkEvent(arrival.event, this.machineId);
+    if (arrival.kind === "event" && arrival.isInternal !== true) checkEvent(arrival.event, this.machineId);
     return step(this, state, arrival, env);
   }
 
@@ -127,6 +127,10 @@ class XStateDriver implements MachineDriver, Stepper<AnyMachineSnapshot> {
 
   hasTimer(state: MachineState, timer: string): boolean {
     return insideOf(state).around.timers.has(timer);
+  }
+
+  timerEvent(state: MachineState, timer: string): MachineEvent | undefined {
+    return insideOf(state).around.timers.get(timer)?.event;
   }
 
   activity(state: MachineState, id: string, n: number): ReturnType<MachineDriver["activity"]> {
@@ -270,7 +274,7 @@ function copyOf(machine: AnyStateMachine, maxMicrosteps: number, inlined: readon
   }
   for (const { invokedBy } of inlined) {
     if (invokedBy === undefined) continue;
-    const node = copy.getStateNodeById(`#${invokedBy}`);
+    const node = listNodes(copy.root).find(({ id }) => id === invokedBy) as AnyStateNode;
     const { invoke } = node.config as { invoke?: unknown };
     const stubbed = (Array.isArray(invoke) ? invoke : [invoke]).map((each: { src?: unknown }) =>
       typeof each.src === "string" ? each : { ...each, src: stubLogic },

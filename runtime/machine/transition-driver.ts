@@ -71,6 +71,9 @@ export class TransitionDriver implements MachineDriver, Stepper<TransitionSnapsh
   hasTimer(): boolean {
     return false;
   }
+  timerEvent(): undefined {
+    return undefined;
+  }
   activity(): undefined {
     return undefined;
   }

@@ -33,10 +33,10 @@ export function decideAgain(journal: Journal): string[] {
           state = made.state;
           work.push(...made.work);
         }
-        const step = driver.step(state, fromStored(envelope?.event) as MachineEvent, env);
-        if (step.handled !== (outcome === "applied"))
+        const step = driver.step(state, { kind: "event", event: fromStored(envelope?.event) as MachineEvent }, env);
+        if ((step.outcome === "taken") !== (outcome === "applied"))
           problems.push(`I7: ${actor} at ${commit.seq} says that ${message} was ${outcome}`);
-        if (!step.handled) continue;
+        if (step.outcome !== "taken") continue;
         state = step.state;
         work.push(...step.work);
       }

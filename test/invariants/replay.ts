@@ -111,7 +111,7 @@ function decideAgain(
     if (letter === undefined) return `${mail.envelope?.id} throws when it is replayed: ${String(error)}`;
     const reason = error instanceof Undeliverable ? error.reason : letter.reason;
     // What does not follow from the message (how often and when it was tried) is taken from the letter.
-    const dead = decideDead(head, delivery, env, reason, letter.explanation, letter.attempts, undefined);
+    const dead = decideDead(definition, head, delivery, env, reason, letter.explanation, letter.attempts, undefined);
     const item = dead.outbox[0];
     if (item?.kind !== "dead") return `${mail.envelope?.id} has no letter when it is replayed`;
     const { attemptCount } = letter;
@@ -130,7 +130,7 @@ function letterOf(commit: ActorCommit, mail: Mail): LetterRecord | undefined {
 function textOf(item: Decision["outbox"][number]): string {
   switch (item.kind) {
     case "mail":
-      return `mail ${item.to.type}/${item.to.id} ${item.eventJson}`;
+      return `mail ${item.to.type}/${item.to.id} ${JSON.stringify(JSON.parse(`{${item.fields}}`).event)}`;
     case "topic":
       return `topic ${item.topic} ${item.eventJson}`;
     case "key":
@@ -139,6 +139,8 @@ function textOf(item: Decision["outbox"][number]): string {
       return `dead ${item.json}`;
     case "body":
       return `body ${item.letter}`;
+    default:
+      return `${item.kind} is nothing that these actors do`;
   }
 }
 

@@ -104,6 +104,6 @@ test("durable actions type-check in setup, inline and enqueued, and run", () => 
   const env = { self: { type: "plane", id: "1" }, now: 0 };
   const driver = prepareMachine(plane);
   const { state } = driver.create(undefined, env);
-  driver.step(state, { type: "TAXI", gate: 4 }, env);
+  driver.step(state, { kind: "event", event: { type: "TAXI", gate: 4 } }, env);
   prepareMachine(loose).create(undefined, env);
 });

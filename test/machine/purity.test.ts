@@ -7,7 +7,8 @@ import { prepareMachine } from "../../runtime/machine/prepare-machine.ts";
 import { specimens } from "./machines.ts";
 
 const env = { self: { type: "order", id: "42" }, now: 0 };
-const contextOf = (state: MachineState): any => (state as unknown as { context: unknown }).context;
+const contextOf = (state: MachineState): any =>
+  (state as unknown as { snapshot: { context: unknown } }).snapshot.context;
 
 describe.each(specimens)("$name", ({ machine, events, input }) => {
   test("gives equal results when a step is taken twice, and leaves its state unchanged", () => {
@@ -16,8 +17,8 @@ describe.each(specimens)("$name", ({ machine, events, input }) => {
     for (let round = 0; round < 40; round++) {
       const event = events[(round * 7) % events.length] as { type: string };
       const before = JSON.stringify(driver.toStored(state));
-      const first = driver.step(state, event, env);
-      const second = driver.step(state, event, env);
+      const first = driver.step(state, { kind: "event", event }, env);
+      const second = driver.step(state, { kind: "event", event }, env);
       expect(driver.toStored(first.state)).toStrictEqual(driver.toStored(second.state));
       expect(first.work.map(({ kind }) => kind)).toEqual(second.work.map(({ kind }) => kind));
       expect(JSON.stringify(driver.toStored(state))).toBe(before);
@@ -85,7 +86,7 @@ describe("a context", () => {
     const restored = driver.fromStored(JSON.parse(JSON.stringify(driver.toStored(made))), "active");
     for (const state of [made, restored]) {
       for (const type of ["FIELD", "ITEM", "MAP", "IN_MAP", "SET"]) {
-        expect(() => driver.step(state, { type }, env)).toThrow(TypeError);
+        expect(() => driver.step(state, { kind: "event", event: { type } }, env)).toThrow(TypeError);
       }
     }
     expect(driver.toStored(restored)).toStrictEqual(driver.toStored(made));
@@ -99,7 +100,11 @@ describe("a context", () => {
     });
     const driver = prepareMachine(machine);
     const cart = { items: [{ sku: "a" }] };
-    const { state } = driver.step(driver.create(undefined, env).state, { type: "PUT", cart }, env);
+    const { state } = driver.step(
+      driver.create(undefined, env).state,
+      { kind: "event", event: { type: "PUT", cart } },
+      env,
+    );
     expect(Object.isFrozen(contextOf(state).cart.items[0])).toBe(true);
   });
 
@@ -113,7 +118,11 @@ describe("a context", () => {
     const data: unknown = JSON.parse(
       '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"~":"date"}',
     );
-    const { state } = driver.step(driver.create(undefined, env).state, { type: "PUT", data }, env);
+    const { state } = driver.step(
+      driver.create(undefined, env).state,
+      { kind: "event", event: { type: "PUT", data } },
+      env,
+    );
     const restored = driver.fromStored(JSON.parse(JSON.stringify(driver.toStored(state))), "active");
     expect(Object.keys(contextOf(restored).data)).toEqual(["__proto__", "constructor", "~"]);
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
@@ -127,7 +136,7 @@ describe("a machine", () => {
     const { config, implementations } = machine;
     const before = JSON.stringify(machine.definition);
     const driver = prepareMachine(machine);
-    driver.step(driver.create(undefined, env).state, { type: "GO" }, env);
+    driver.step(driver.create(undefined, env).state, { kind: "event", event: { type: "GO" } }, env);
     expect(machine.config).toBe(config);
     expect(machine.implementations).toBe(implementations);
     expect(machine.options.maxIterations).toBe(Number.POSITIVE_INFINITY);
@@ -153,10 +162,17 @@ describe("a machine", () => {
     const live = createActor(machine).start();
     for (const type of ["MOVE_a", "SAY"]) live.send({ type });
     expect(live.getSnapshot().context.said).toEqual(["b", "a"]);
-    const moved = driver.step(driver.create(undefined, env).state, { type: "MOVE_a" }, env).state;
+    const moved = driver.step(
+      driver.create(undefined, env).state,
+      { kind: "event", event: { type: "MOVE_a" } },
+      env,
+    ).state;
     const restored = driver.fromStored(JSON.parse(JSON.stringify(driver.toStored(moved))), "active");
     for (const state of [moved, restored]) {
-      expect(contextOf(driver.step(state, { type: "SAY" }, env).state).said).toEqual(["a", "b"]);
+      expect(contextOf(driver.step(state, { kind: "event", event: { type: "SAY" } }, env).state).said).toEqual([
+        "a",
+        "b",
+      ]);
     }
   });
 });
@@ -190,7 +206,7 @@ describe("an error", () => {
     );
     const driver = prepareMachine(machine);
     const { state } = driver.create(undefined, env);
-    expect(caught(() => driver.step(state, { type: "GO" }, env))).toBe(thrown);
+    expect(caught(() => driver.step(state, { kind: "event", event: { type: "GO" } }, env))).toBe(thrown);
     expect(contextOf(state)).toEqual({ n: 0 });
   });
 
@@ -214,7 +230,7 @@ describe("an error", () => {
     const driver = prepareMachine(createMachine({ id: "order", entry: fail }));
     const [item] = driver.create(undefined, env).work;
     expect(item).toMatchObject({ kind: "run" });
-    expect(caught(() => (item as { run: () => void }).run())).toBe(thrown);
+    expect(caught(() => (item as { run: (port: () => void) => void }).run(() => {}))).toBe(thrown);
   });
 
   test("does not disturb the next step of the same driver", () => {
@@ -227,8 +243,10 @@ describe("an error", () => {
     });
     const driver = prepareMachine(machine);
     const { state } = driver.create(undefined, env);
-    expect(caught(() => driver.step(state, { type: "GO" }, env))).toBe(thrown);
-    expect(contextOf(driver.step(state, { type: "GO", ok: true }, env).state)).toEqual({ n: 1 });
+    expect(caught(() => driver.step(state, { kind: "event", event: { type: "GO" } }, env))).toBe(thrown);
+    expect(contextOf(driver.step(state, { kind: "event", event: { type: "GO", ok: true } }, env).state)).toEqual({
+      n: 1,
+    });
   });
 });
 

@@ -240,8 +240,8 @@ describe("a step", () => {
     const driver = prepareMachine(machine);
     const { state } = driver.create(undefined, env);
     const before = JSON.stringify(driver.toStored(state));
-    expect(() => driver.step(state, { type: "GO" }, env)).toThrow(TerminalError);
-    expect(() => driver.step(state, { type: "GO" }, env)).toThrow(words);
+    expect(() => driver.step(state, { kind: "event", event: { type: "GO" } }, env)).toThrow(TerminalError);
+    expect(() => driver.step(state, { kind: "event", event: { type: "GO" } }, env)).toThrow(words);
     expect(JSON.stringify(driver.toStored(state))).toBe(before);
   });
 
@@ -280,7 +280,7 @@ describe("a step", () => {
     (type) => {
       const driver = prepareMachine(createMachine({ id: "order", on: { "*": { actions: () => {} } } }));
       const { state } = driver.create(undefined, env);
-      expect(() => driver.step(state, { type }, env)).toThrow(TerminalError);
+      expect(() => driver.step(state, { kind: "event", event: { type } }, env)).toThrow(TerminalError);
     },
   );
 });

@@ -26,7 +26,7 @@ const driver = prepareMachine(order);
 
 function play(...types: string[]) {
   let { state } = driver.create(undefined, env);
-  for (const type of types) state = driver.step(state, { type }, env).state;
+  for (const type of types) state = driver.step(state, { kind: "event", event: { type } }, env).state;
   return state;
 }
 
@@ -48,7 +48,10 @@ describe("storing", () => {
     const restored = driver.fromStored(JSON.parse(JSON.stringify(stored)), "done");
     expect(driver.view(restored)).toEqual({ status: "done", value: "paid" });
     expect(driver.toStored(restored)).toEqual(stored);
-    expect((restored as unknown as { output: unknown }).output).toEqual({ ok: true, at: new Date(5) });
+    expect((restored as unknown as { snapshot: { output: unknown } }).snapshot.output).toEqual({
+      ok: true,
+      at: new Date(5),
+    });
   });
 
   test("keeps the error of a machine that has failed", () => {
@@ -57,8 +60,8 @@ describe("storing", () => {
       "error",
     );
     expect(driver.view(restored).status).toBe("error");
-    expect((restored as unknown as { error: Error }).error.message).toBe("x");
-    expect(driver.step(restored, { type: "PAY" }, env).handled).toBe(false);
+    expect((restored as unknown as { snapshot: { error: Error } }).snapshot.error.message).toBe("x");
+    expect(driver.step(restored, { kind: "event", event: { type: "PAY" } }, env).outcome).toBe("ignored");
   });
 
   test("refuses a context that cannot be stored, with the path", () => {

@@ -65,7 +65,7 @@ describe("work", () => {
   const { state } = driver.create(undefined, env);
 
   test("comes in the order of the actions, each evaluated with the context at its place", () => {
-    expect(plain(driver.step(state, { type: "GO" }, env).work)).toEqual([
+    expect(plain(driver.step(state, { kind: "event", event: { type: "GO" } }, env).work)).toEqual([
       { kind: "tell", to: { type: "airport", id: "JFK" }, event: { type: "FIRST" } },
       { kind: "tell", to: { type: "tower", id: "0" }, event: { type: "REPORT", n: 0, on: "GO", to: "tower" } },
       { kind: "tell", to: { type: "tower1", id: "1" }, event: { type: "REPORT", n: 1, on: "GO", to: "tower1" } },
@@ -77,7 +77,7 @@ describe("work", () => {
   });
 
   test("comes from enqueueActions as from a list", () => {
-    expect(plain(driver.step(state, { type: "ENQUEUE" }, env).work)).toEqual([
+    expect(plain(driver.step(state, { kind: "event", event: { type: "ENQUEUE" } }, env).work)).toEqual([
       { kind: "tell", to: { type: "airport", id: "JFK" }, event: { type: "AT", n: 0, before: 0 } },
       { kind: "tell", to: { type: "airport", id: "JFK" }, event: { type: "AT", n: 1, before: 0 } },
       { kind: "tell", to: { type: "tower", id: "1" }, event: { type: "REPORT", n: 1, on: "ENQUEUE", to: "tower" } },
@@ -101,7 +101,7 @@ describe("work", () => {
     const seen: unknown[] = [];
     const look = ({ context, self }: any) => seen.push([context.n, self.id]);
     const machine = createMachine({ id: "m", context: { n: 0 }, entry: [look, assign({ n: 1 }), look] });
-    for (const item of prepareMachine(machine).create(undefined, env).work) if (item.kind === "run") item.run();
+    for (const item of prepareMachine(machine).create(undefined, env).work) if (item.kind === "run") item.run(() => {});
     expect(seen).toEqual([
       [0, "plane/SW1"],
       [1, "plane/SW1"],
@@ -139,24 +139,32 @@ describe("handled", () => {
   test.each(["UNKNOWN", "NEVER", "payment", "constructor", "__proto__"])(
     "is false, and nothing changes, for %s",
     (type) => {
-      expect(driver.step(state, { type }, env)).toEqual({ state, handled: false, work: [] });
-      expect(driver.step(state, { type }, env).state).toBe(state);
+      expect(driver.step(state, { kind: "event", event: { type } }, env)).toEqual({
+        state,
+        outcome: "ignored",
+        work: [],
+      });
+      expect(driver.step(state, { kind: "event", event: { type } }, env).state).toBe(state);
     },
   );
 
   test.each(["ROOT", "pay.card", "ALWAYS"])("is true for %s", (type) => {
-    expect(driver.step(state, { type }, env).handled).toBe(true);
+    expect(driver.step(state, { kind: "event", event: { type } }, env).outcome).toBe("taken");
   });
 
   test.each(["FORBIDDEN", "EMPTY"])("is true for %s, which the machine means to ignore", (type) => {
-    const step = driver.step(state, { type }, env);
-    expect(step).toEqual({ state, handled: true, work: [] });
+    const step = driver.step(state, { kind: "event", event: { type } }, env);
+    expect(step).toEqual({ state, outcome: "taken", work: [] });
   });
 
   test("is false once the machine is done", () => {
-    const done = driver.step(state, { type: "END" }, env).state;
+    const done = driver.step(state, { kind: "event", event: { type: "END" } }, env).state;
     expect(driver.view(done)).toEqual({ status: "done", value: "end" });
-    expect(driver.step(done, { type: "ROOT" }, env)).toEqual({ state: done, handled: false, work: [] });
+    expect(driver.step(done, { kind: "event", event: { type: "ROOT" } }, env)).toEqual({
+      state: done,
+      outcome: "ignored",
+      work: [],
+    });
   });
 
   test("stays right for more event types than a wildcard can remember", () => {
@@ -165,7 +173,9 @@ describe("handled", () => {
     );
     const begun = wild.create(undefined, env).state;
     for (let n = 0; n < 1000; n++) {
-      expect(wild.step(begun, { type: `type-${n}` }, env).handled).toBe(n % 10 === 7);
+      expect(wild.step(begun, { kind: "event", event: { type: `type-${n}` } }, env).outcome).toBe(
+        n % 10 === 7 ? "taken" : "ignored",
+      );
     }
   });
 });

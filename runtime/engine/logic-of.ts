@@ -1,0 +1,25 @@
+/** Which logic an actor runs: its type's machine, or, for a child, what its ancestors' machines name. */
+import type { Birth } from "../core/envelope.ts";
+import { CorruptRecordError } from "../core/errors.ts";
+import type { MachineDriver } from "../machine/driver.ts";
+import type { RunnableDefinition } from "./definition.ts";
+
+/**
+ * The driver of an actor.
+ *
+ * *Errors* `CorruptRecordError` when the definition has no logic for the child (any more): its state stays, and waits for a definition that has.
+ */
+export function driverOf(definition: RunnableDefinition, birth: Birth | undefined): MachineDriver {
+  let { driver } = definition;
+  for (const name of birth?.src ?? []) {
+    const logic = driver.children.get(name);
+    if (logic?.kind !== "actor") {
+      throw new CorruptRecordError(
+        `Actor type "${definition.type}" has no logic "${birth?.src.join(".")}" for a child actor (any more). Bring it back, or stop its parent.`,
+        { details: { type: definition.type, src: birth?.src } },
+      );
+    }
+    driver = logic.driver;
+  }
+  return driver;
+}
