@@ -14,6 +14,7 @@ import { TerminalError } from "../core/errors.ts";
 import { ActorReference, markReference, type ReferenceTarget, targetOf, withPort } from "../core/reference.ts";
 import { evaluate, toldOf } from "./actions.ts";
 import type { MachineEvent, Work } from "./driver.ts";
+import { checkSendable } from "./events.ts";
 import type { Surroundings } from "./state.ts";
 
 /** An action as XState hands it to the executor of a scope. */
@@ -95,8 +96,9 @@ export class StepScope {
     this.notes.push({ note: "work", work: { kind: "log", label: undefined, value: line.length > 1 ? line : line[0] } });
   }
   /** Called by transition logic; machines emit by an action. */
-  emit = (event: MachineEvent): void => {
-    this.notes.push({ note: "work", work: { kind: "emit", event } });
+  emit = (event: unknown): void => {
+    const checked = checkSendable(event, () => `emit from machine "${this.subject.machineId}"`);
+    this.notes.push({ note: "work", work: { kind: "emit", event: checked } });
   };
   stopChild(): void {}
 
@@ -145,7 +147,7 @@ export class StepScope {
         return;
       }
       case "xstate.emit":
-        this.notes.push({ note: "work", work: { kind: "emit", event: params.event as MachineEvent } });
+        this.emit(params.event);
         return;
       case "xstate.raise": {
         // Without a delay it was taken within the step.

@@ -58,6 +58,7 @@ describe("a lane that cannot move", () => {
     await run(Promise.all(sends));
     const free = await run(client.waitFor(list.ref("free"), (view) => view.context.items.length === 200));
     expect(free.context.items).toEqual(Array.from({ length: 200 }, (_, i) => i * 10));
+    await advance(100);
     expect(nodes[0]?.stats().queued).toBeLessThan(400);
     expect(nodes[0]?.stats().pending).toBe(2001);
     isBroken = false;
