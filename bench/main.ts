@@ -1,7 +1,8 @@
-/** `npm run bench -- throughput|hot|ask [--json] [--runs N]`: speeds as ratios to the floor measured in the same run. */
+/** `npm run bench -- throughput|hot|ask|memory|decide [--json] [--runs N]`: speeds as ratios to the floor measured in the same run. */
 import { parseArgs } from "node:util";
 import { startEmbeddedServer } from "../index.ts";
 import { measureAsk } from "./ask.ts";
+import { measureDecide } from "./decide.ts";
 import { measureMemory } from "./memory.ts";
 import type { Result } from "./results.ts";
 import { measureThroughput } from "./throughput.ts";
@@ -12,6 +13,7 @@ const help = `npm run bench -- <workload…> [--json] [--runs N]
   hot          the same with a single actor
   ask          one ask in flight, beside one bare publish
   memory       bytes per actor that is cached, and per actor that has left memory
+  decide       transitions per second of one core without a broker, with the state in memory and read from storage
 
 All writes are flushed to disk before they are confirmed. Each figure is the median of the runs (default 5), after one
 that does not count; ratioToFloor is the median of the ratios of run and floor side by side.
@@ -27,6 +29,7 @@ const workloads: Record<string, (url: string, runs: number, note: (line: string)
   hot: (url, runs, note) => measureThroughput(url, { workload: "hot", keys: 1, messages: 15_000, runs }, note),
   ask: measureAsk,
   memory: measureMemory,
+  decide: measureDecide,
 };
 const wanted = positionals.length > 0 ? positionals : Object.keys(workloads);
 const unknown = wanted.filter((name) => workloads[name] === undefined);

@@ -50,14 +50,20 @@ export function markReference(object: object, target: ReferenceTarget): void {
 
 /** A reference to an actor, in the form in which XState takes one. */
 export class ActorReference {
-  readonly id: string;
-  /** The address, `type/id`. */
-  readonly sessionId: string;
+  readonly [mark]: ReferenceTarget;
 
   constructor(target: ReferenceTarget) {
-    markReference(this, target);
-    this.id = "actor" in target ? target.id : target.system;
-    this.sessionId = "actor" in target ? formatAddress(target.actor) : `${formatAddress(target.root)}#${target.system}`;
+    this[mark] = target;
+  }
+
+  get id(): string {
+    const target = this[mark];
+    return "actor" in target ? target.id : target.system;
+  }
+  /** The address, `type/id`. */
+  get sessionId(): string {
+    const target = this[mark];
+    return "actor" in target ? formatAddress(target.actor) : `${formatAddress(target.root)}#${target.system}`;
   }
 
   get ref(): this {
@@ -71,7 +77,7 @@ export class ActorReference {
         { details: { actor: this.sessionId } },
       );
     }
-    port(targetOf(this) as ReferenceTarget, event);
+    port(this[mark], event);
   }
 
   getSnapshot(): never {
@@ -85,7 +91,7 @@ export class ActorReference {
   }
 
   toJSON(): unknown {
-    return toStoredReference(targetOf(this) as ReferenceTarget);
+    return toStoredReference(this[mark]);
   }
 
   #refusal(attempt: string, instead: string): TerminalError {

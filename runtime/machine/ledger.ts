@@ -47,10 +47,10 @@ export class Ledger {
   #system: Map<string, Alias> | undefined;
   readonly #slots: Slot[] = [];
   /** What this step began, by child generation: it is taken back when the step ends it, too. */
-  readonly #begun = new Map<number, Slot[]>();
-  readonly #timerSlots = new Map<string, Slot>();
+  #begun: Map<number, Slot[]> | undefined;
+  #timerSlots: Map<string, Slot> | undefined;
   /** Messages to children that the step makes further on. */
-  readonly #early = new Map<object, SendParams[]>();
+  #early: Map<object, SendParams[]> | undefined;
 
   constructor(self: Address, now: number, machineId: string, before: Surroundings) {
     this.#self = self;
@@ -72,7 +72,9 @@ export class Ledger {
 
   /** The work, in order. */
   get work(): Work[] {
-    return this.#slots.flatMap(({ work }) => (work === undefined ? [] : [work]));
+    const all: Work[] = [];
+    for (const { work } of this.#slots) if (work !== undefined) all.push(work);
+    return all;
   }
 
   /** What is kept beside the next snapshot. */
@@ -100,25 +102,26 @@ export class Ledger {
     this.#n = Math.max(this.#n, scope.n);
     const { notes } = scope;
     if (notes.length === 0) return;
-    const unmade = new Set<object>();
-    if (scope.hasMade) for (const note of notes) if (note.note === "made") unmade.add(note.actor);
+    let unmade: Set<object> | undefined;
+    if (scope.hasMade) unmade = new Set(notes.flatMap((note) => (note.note === "made" ? [note.actor] : [])));
     for (const note of notes) this.#takeNote(note, kinds, unmade);
   }
 
-  #takeNote(note: Note, kinds: ChildKinds, unmade: Set<object>): void {
+  #takeNote(note: Note, kinds: ChildKinds, unmade: Set<object> | undefined): void {
     switch (note.note) {
       case "work":
         this.add(note.work);
         break;
       case "made": {
-        unmade.delete(note.actor);
+        unmade?.delete(note.actor);
         this.#begin(note.actor, note.n, kinds);
-        for (const params of this.#early.get(note.actor) ?? []) this.#send(params);
+        for (const params of this.#early?.get(note.actor) ?? []) this.#send(params);
         break;
       }
       case "send": {
         const { to } = note.params;
-        if (typeof to === "object" && unmade.has(to)) {
+        if (typeof to === "object" && unmade?.has(to)) {
+          this.#early ??= new Map();
           const early = this.#early.get(to);
           if (early === undefined) this.#early.set(to, [note.params]);
           else early.push(note.params);
@@ -159,6 +162,7 @@ export class Ledger {
     this.#timers.set(name, { at, id, event, to, task });
     const slot: Slot = { work: { kind: "timer", timer: name, atMs: at } };
     this.#slots.push(slot);
+    this.#timerSlots ??= new Map();
     this.#timerSlots.set(name, slot);
   }
 
@@ -168,7 +172,7 @@ export class Ledger {
     if (timer === undefined) return undefined;
     this.#timers ??= new Map(this.#before.timers);
     this.#timers.delete(name);
-    const slot = this.#timerSlots.get(name);
+    const slot = this.#timerSlots?.get(name);
     if (slot !== undefined) slot.work = undefined;
     return timer;
   }
@@ -205,6 +209,7 @@ export class Ledger {
       slots.push(slot);
       this.#slots.push(slot);
     };
+    this.#begun ??= new Map();
     this.#begun.set(n, slots);
     this.setChild(id, {
       kind,
@@ -265,10 +270,10 @@ export class Ledger {
     this.#children ??= new Map(this.#before.children);
     if (child.ended) return;
     this.clearTimersOf(id, child.n);
-    const begun = this.#begun.get(child.n);
+    const begun = this.#begun?.get(child.n);
     if (begun !== undefined) {
       for (const slot of begun) slot.work = undefined;
-      this.#begun.delete(child.n);
+      this.#begun?.delete(child.n);
     } else if (child.kind === "actor") this.add({ kind: "stop", to: childAddress(this.#self, id), n: child.n });
     else if (child.kind === "activity") {
       this.add({ kind: "cancel", id, n: child.n, attempt: child.task?.attempt ?? 1, src: child.src });
@@ -354,7 +359,7 @@ export class Ledger {
         : { kind: "tell", to: target.actor, event };
     const slot: Slot = { work };
     this.#slots.push(slot);
-    if (made !== undefined) this.#begun.get(child.n)?.push(slot);
+    if (made !== undefined) this.#begun?.get(child.n)?.push(slot);
   }
 
   /** Sends the event of a timer that has fired. */

@@ -64,9 +64,6 @@ export interface StepSubject {
 
 /** The scope of one step. */
 export class StepScope {
-  readonly id: string;
-  readonly sessionId: string;
-  readonly self: StepSelf;
   readonly system: StepSystem;
   readonly notes: Note[] = [];
   readonly subject: StepSubject;
@@ -78,16 +75,26 @@ export class StepScope {
   microsteps = 0;
   /** How many names were given to children and timers. */
   n: number;
-  /** XState replaces it for the time of a microstep. */
-  actionExecutor: (action: ExecutableAction) => void = (action) => this.#take(action);
+  /** XState replaces it for the time of a microstep, and calls it without its scope. */
+  actionExecutor: (action: ExecutableAction) => void;
+  #self: StepSelf | undefined;
 
   constructor(subject: StepSubject) {
     this.subject = subject;
     this.n = subject.around.n;
-    this.sessionId = formatAddress(subject.self);
-    this.id = subject.around.birth?.id ?? this.sessionId;
     this.system = new StepSystem(this);
-    this.self = new StepSelf(this);
+    this.actionExecutor = (action) => this.#take(action);
+  }
+
+  get self(): StepSelf {
+    this.#self ??= new StepSelf(this);
+    return this.#self;
+  }
+  get sessionId(): string {
+    return formatAddress(this.subject.self);
+  }
+  get id(): string {
+    return this.subject.around.birth?.id ?? this.sessionId;
   }
 
   // XState defers only what built-in actions do when executed, and none is executed here.
@@ -95,11 +102,11 @@ export class StepScope {
   logger(...line: unknown[]): void {
     this.notes.push({ note: "work", work: { kind: "log", label: undefined, value: line.length > 1 ? line : line[0] } });
   }
-  /** Called by transition logic; machines emit by an action. */
-  emit = (event: unknown): void => {
+  /** Machines emit by an action; transition logic calls this. */
+  emit(event: unknown): void {
     const checked = checkSendable(event, () => `emit from machine "${this.subject.machineId}"`);
     this.notes.push({ note: "work", work: { kind: "emit", event: checked } });
-  };
+  }
   stopChild(): void {}
 
   /** Makes the error for what cannot be made durable. */
@@ -205,12 +212,14 @@ function parentOf(birth: Birth): ActorReference {
   return new ActorReference({ actor: parseAddress(birth.parent), id: birth.parent });
 }
 
+const deadClock = { setTimeout: () => 0, clearTimeout: () => {} };
+
 /** The actor system of one step. */
 class StepSystem {
   readonly #scope: StepScope;
   /** System ids of children that this step made, and those it has stopped. */
-  readonly #made = new Map<string, object>();
-  readonly #released = new Set<string>();
+  #made: Map<string, object> | undefined;
+  #released: Set<string> | undefined;
 
   constructor(scope: StepScope) {
     this.#scope = scope;
@@ -221,8 +230,9 @@ class StepSystem {
     return `c${this.#scope.n}`;
   }
   _logger(): void {}
-  readonly _clock = { setTimeout: () => 0, clearTimeout: () => {} };
-  readonly scheduler = { schedule: () => {}, cancel: () => {}, cancelAll: () => {} };
+  get _clock(): object {
+    return deadClock;
+  }
 
   /** XState reports actors that it makes here, and every microstep with the transitions it selected. */
   _sendInspectionEvent(event: {
@@ -252,13 +262,14 @@ class StepSystem {
   }
 
   _set(systemId: string, actor: object): void {
-    if (this.#made.has(systemId) || this.#known(systemId) !== undefined) {
+    if (this.#made?.has(systemId) || this.#known(systemId) !== undefined) {
       const { event, machineId } = this.#scope.subject;
       throw new TerminalError(
         `Cannot take ${event} in machine "${machineId}": another actor has the system id "${systemId}" already. Stop it first, or use another id.`,
         { details: { machine: machineId, systemId } },
       );
     }
+    this.#made ??= new Map();
     this.#made.set(systemId, actor);
   }
   _unregister(): void {}
@@ -270,14 +281,16 @@ class StepSystem {
       target !== undefined && "id" in target ? this.#scope.subject.around.children.get(target.id) : undefined;
     const systemId = (actor as { systemId?: string }).systemId ?? child?.systemId;
     if (systemId === undefined) return;
-    if (!this.#made.delete(systemId)) this.#released.add(systemId);
+    if (this.#made?.delete(systemId)) return;
+    this.#released ??= new Set();
+    this.#released.add(systemId);
   }
 
   /**
    * The actor with a system id. Only the root knows them all: elsewhere the reference leads by way of the root, and an id that nobody has is found out there.
    */
   get(systemId: string): object {
-    const made = this.#made.get(systemId);
+    const made = this.#made?.get(systemId);
     if (made !== undefined) return made;
     const known = this.#known(systemId);
     if (known !== undefined) return new ActorReference(known);
@@ -296,7 +309,7 @@ class StepSystem {
   }
 
   #known(systemId: string): ReferenceTarget | undefined {
-    if (this.#released.has(systemId)) return undefined;
+    if (this.#released?.has(systemId)) return undefined;
     const { around, self } = this.#scope.subject;
     for (const [id, child] of around.children) {
       if (child.systemId === systemId && !child.ended) return { actor: childAddress(self, id), id, n: child.n };

@@ -81,9 +81,10 @@ export function decodeSnapshot(
     });
   };
   // An actor that failed before it was in any state.
-  if (isEmpty(stored.value) && status !== "active") return endedSnapshot(machine, status, stored);
-  const misfit = findMisfit(machine.root, stored.value);
-  if (misfit !== undefined) refuse(misfit);
+  if (status !== "active" && isEmpty(stored.value) && !isLeaf(machine.root)) {
+    return endedSnapshot(machine, status, stored);
+  }
+  const template = templateFor(machine, stored.value as Value, refuse);
   const context = decode(stored.context);
   if (typeof context !== "object" || context === null) refuse("its context is not an object");
   const historyValue: Record<string, AnyStateNode[]> = {};
@@ -95,11 +96,33 @@ export function decodeSnapshot(
         nodes.get(remembered) ?? refuse(`its history remembers state "${remembered}", which does not exist any more`),
     );
   }
-  const snapshot: AnyMachineSnapshot = machine.resolveState({ value: stored.value as Value, context, historyValue });
-  snapshot.status = status;
-  if (stored.output !== undefined) snapshot.output = decode(stored.output);
-  if (stored.error !== undefined) snapshot.error = decode(stored.error);
-  return settle(snapshot);
+  freezeDeep(context);
+  const output = stored.output === undefined ? undefined : decode(stored.output);
+  const error = stored.error === undefined ? undefined : decode(stored.error);
+  // A copy of a snapshot of XState's, whose methods read from where they are called.
+  return { ...template, context, historyValue, status, output, error } as AnyMachineSnapshot;
+}
+
+const templates = new WeakMap<AnyStateMachine, Map<string, AnyMachineSnapshot>>();
+const maxTemplates = 1000;
+
+/** A snapshot with a state value and nothing else: to find the active states of a value costs more than all other decoding, and few values recur often. */
+function templateFor(machine: AnyStateMachine, value: Value, refuse: (reason: string) => never): AnyMachineSnapshot {
+  let known = templates.get(machine);
+  if (known === undefined) {
+    known = new Map();
+    templates.set(machine, known);
+  }
+  const key = typeof value === "string" ? value : JSON.stringify(value);
+  let template = known.get(key);
+  if (template === undefined) {
+    const misfit = findMisfit(machine.root, value);
+    if (misfit !== undefined) refuse(misfit);
+    template = settle(machine.resolveState({ value, context: {} }));
+    if (known.size >= maxTemplates) known.clear();
+    known.set(key, template);
+  }
+  return template;
 }
 
 function isEmpty(value: unknown): boolean {

@@ -108,6 +108,8 @@ export class TransitionDriver implements MachineDriver, Stepper<TransitionSnapsh
     return this.#logic.getInitialSnapshot(scope as never, input) as TransitionSnapshot;
   }
   next(snapshot: TransitionSnapshot, event: MachineEvent, scope: StepScope): TransitionSnapshot {
+    // Transition logic takes `emit` out of its scope and calls it alone.
+    Object.defineProperty(scope, "emit", { value: scope.emit.bind(scope) });
     const after = this.#logic.transition(snapshot as never, event as never, scope as never) as TransitionSnapshot;
     if (after.context === snapshot.context && after.status === snapshot.status) return snapshot;
     scope.isHandled = true;
