@@ -36,7 +36,7 @@ export {
 } from "./actors/define-actor.ts";
 export type { SpaceOptions } from "./actors/space-options.ts";
 export { type NodeOptions, type StatewrightNode, startNode } from "./actors/start-node.ts";
-export type { ActorView, HistoryEntry } from "./actors/view.ts";
+export type { ActorView, ChildView, HistoryEntry, TimerView } from "./actors/view.ts";
 export * from "./runtime/core/errors.ts";
 export type { NodeStats } from "./runtime/engine/node.ts";
 export { Latencies, type NodeCounters, type NodeEvent } from "./runtime/engine/telemetry.ts";

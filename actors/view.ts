@@ -1,6 +1,6 @@
 /** Views: what readers see of an actor's committed state, decoded from its state records and from answers. */
 import type { Address } from "../runtime/core/address.ts";
-import { formatAddress } from "../runtime/core/address.ts";
+import { childAddress, formatAddress } from "../runtime/core/address.ts";
 import { fromStored } from "../runtime/core/codec.ts";
 import { CorruptRecordError } from "../runtime/core/errors.ts";
 import {
@@ -13,6 +13,30 @@ import {
   type StoredSnapshot,
 } from "../runtime/core/records.ts";
 import type { LogRecord } from "../runtime/log/log.ts";
+
+/** A child of an actor, as its parent knows it. */
+export interface ChildView {
+  /** Its name with its parent: the `id` of the invoke or spawn. */
+  readonly id: string;
+  /** Where an actor of its own can be read and sent to; undefined for activities and live children. */
+  readonly address: Address | undefined;
+  /** `actor`: a machine or transition logic. `activity`: promise logic. `live`: callback or observable logic. */
+  readonly kind: "actor" | "activity" | "live";
+  /** The name of its logic in the parent's machine. */
+  readonly src: string;
+  /** It has come to its end by itself. */
+  readonly ended: boolean;
+  /** The attempt that is under way or waited for; only for activities that have not ended. */
+  readonly attempt: number | undefined;
+}
+
+/** A timer that an actor has set. */
+export interface TimerView {
+  /** When it is due, milliseconds since 1970. */
+  readonly at: number;
+  /** The type of the event that it brings; for the timers of activities `retry <child>` and `deadline <child>`. */
+  readonly event: string;
+}
 
 /** The committed state of one actor at one revision. */
 export class ActorView<Context = unknown> {
@@ -28,6 +52,10 @@ export class ActorView<Context = unknown> {
   readonly output: unknown;
   /** What the machine failed with, when `status` is `error`. */
   readonly error: unknown;
+  /** In the order in which they were started. */
+  readonly children: readonly ChildView[];
+  /** The earliest first. */
+  readonly timers: readonly TimerView[];
   /** When it was committed, by the log's clock, milliseconds since 1970. In an answer: when it arrived, by this process's clock. */
   readonly at: number;
 
@@ -47,6 +75,8 @@ export class ActorView<Context = unknown> {
     this.tags = snapshot.tags ?? [];
     this.output = fromStored(snapshot.output);
     this.error = fromStored(snapshot.error);
+    this.children = childrenOf(fields.address, snapshot);
+    this.timers = timersOf(snapshot);
     this.at = fields.at;
   }
 
@@ -58,6 +88,30 @@ export class ActorView<Context = unknown> {
   hasTag(tag: string): boolean {
     return this.tags.includes(tag);
   }
+}
+
+function childrenOf(parent: Address, { children }: StoredSnapshot): ChildView[] {
+  if (children === undefined) return [];
+  return Object.entries(children)
+    .sort(([, one], [, other]) => one.n - other.n)
+    .map(([id, { kind, src, ended, task }]) => ({
+      id,
+      address: kind === "actor" ? childAddress(parent, id) : undefined,
+      kind,
+      src,
+      ended: ended === true,
+      attempt: task?.attempt,
+    }));
+}
+
+function timersOf({ timers }: StoredSnapshot): TimerView[] {
+  if (timers === undefined) return [];
+  return Object.values(timers)
+    .map(({ at, event, task }) => ({
+      at,
+      event: task === undefined ? (event as { type: string }).type : `${task.kind} ${task.child}`,
+    }))
+    .sort((one, other) => one.at - other.at);
 }
 
 /** One handled message in an actor's history. */

@@ -1,7 +1,7 @@
 /** How an actor's state is printed: by `show`, and by the commands that end with a state. */
 import type { AskResult } from "../../actors/client.ts";
-import type { ActorView } from "../../actors/view.ts";
-import { formatAddress } from "../../runtime/core/address.ts";
+import type { ActorView, ChildView } from "../../actors/view.ts";
+import { type Address, formatAddress } from "../../runtime/core/address.ts";
 import { type Field, type FullKind, fitJson } from "../printer.ts";
 import { shownJsonLines, shownState, shownTime } from "../shown-values.ts";
 import type { Style } from "../terminal.ts";
@@ -59,9 +59,30 @@ function jsonOfView(view: ActorView): Record<string, unknown> {
     tags: view.tags,
     ...(view.output === undefined ? {} : { output: view.output }),
     ...(view.error === undefined ? {} : { error: view.error }),
+    ...(view.children.length === 0 ? {} : { children: view.children.map(jsonOfChild) }),
+    ...(view.timers.length === 0 ? {} : { timers: view.timers.map(({ at, event }) => ({ at: shownTime(at), event })) }),
     revision: view.revision,
     at: shownTime(view.at),
   };
+}
+
+const mostTimers = 10;
+
+function jsonOfChild({ id, address, kind, src, ended, attempt }: ChildView): Record<string, unknown> {
+  return {
+    id,
+    kind,
+    src,
+    ...(address === undefined ? {} : { address: formatAddress(address) }),
+    ended,
+    ...(attempt === undefined ? {} : { attempt }),
+  };
+}
+
+function shownChild({ id, address, kind, src, ended, attempt }: ChildView): string {
+  const what = kind === "actor" ? formatAddress(address as Address) : `${kind} ${src}`;
+  const state = ended ? " (ended)" : attempt === undefined ? "" : ` (attempt ${attempt})`;
+  return `${id}: ${what}${state}`;
 }
 
 function fieldsOfView(view: ActorView, width: number, expectedRevision = view.revision): Field[] {
@@ -84,6 +105,13 @@ function fieldsOfView(view: ActorView, width: number, expectedRevision = view.re
     ...(view.error === undefined
       ? []
       : [{ label: "error", text: fitJson(view.error, shownJsonLines, width), style: "red" as const }]),
+    ...view.children.map((child, i) => ({ label: i === 0 ? "children" : "", text: shownChild(child) })),
+    ...view.timers
+      .slice(0, mostTimers)
+      .map(({ at, event }, i) => ({ label: i === 0 ? "timers" : "", text: `${shownTime(at)}  ${event}` })),
+    ...(view.timers.length > mostTimers
+      ? [{ label: "", text: `and ${view.timers.length - mostTimers} more` } satisfies Field]
+      : []),
     { label: "revision", text: `${view.revision}${later}` },
     { label: "when", text: shownTime(view.at) },
   ];
