@@ -224,6 +224,8 @@ export interface CheckpointRecord {
   readonly cursor: Cursor;
   /** No timer that was set up to the cursor and is due before this time, milliseconds since 1970, is left to fire; absent: none was ever seen. */
   readonly timersFrom?: number;
+  /** The records of all timers that are due before this time, milliseconds since 1970, have been removed; not later than `timersFrom`. */
+  readonly timersKept?: number;
   /** Time marks, oldest first: at `at` (milliseconds since 1970) the last CORE sequence was `core`. They tell what is old enough to purge. */
   readonly marks: ReadonlyArray<{ readonly at: number; readonly core: number }>;
 }

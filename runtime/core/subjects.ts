@@ -138,15 +138,19 @@ export class Subjects {
     const tokens = minuteTokens(atMs).split(".");
     return `${this.#core}.${partition}.timer.${tokens.slice(0, unit === "day" ? 1 : unit === "hour" ? 2 : 3).join(".")}.>`;
   }
-  /** Takes a timer's subject apart; undefined for any other subject. */
-  parseTimer(subject: string): { readonly of: Address; readonly lane: string; readonly timer: string } | undefined {
+  /** Takes a timer's subject apart; undefined for any other subject. `minuteMs`: the beginning of the minute in which it is due. */
+  parseTimer(
+    subject: string,
+  ): { readonly of: Address; readonly lane: string; readonly timer: string; readonly minuteMs: number } | undefined {
     // sw space core partition timer day hour minute type id timer
     const tokens = subject.split(".");
     if (tokens.length !== 11 || tokens[4] !== "timer") return undefined;
+    const minutes = (Number(tokens[5]) * 24 + Number(tokens[6])) * 60 + Number(tokens[7]);
+    if (!Number.isSafeInteger(minutes)) return undefined;
     const type = tokens[8] as string;
     const id = fromToken(tokens[9] as string);
     if (id === undefined || !typeToken.test(type)) return undefined;
-    return { of: { type, id }, lane: `${type}.${tokens[9]}`, timer: tokens[10] as string };
+    return { of: { type, id }, lane: `${type}.${tokens[9]}`, timer: tokens[10] as string, minuteMs: minutes * 60_000 };
   }
 
   task(partition: number, activity: string, of: Address, n: number, attempt: number): string {

@@ -3,6 +3,7 @@
  *
  * 1. Reading pauses at the limit and goes on at half of it.
  * 2. Messages behind lanes that cannot move leave memory then, to be read again later: they do not keep the others from being read.
+ *    Timers cannot be read again: they go back to where they came from.
  */
 import type { NodeContext } from "./context.ts";
 import { type Delivery, deliveryBytes } from "./delivery.ts";
@@ -17,14 +18,22 @@ export class Backlog {
   readonly #context: NodeContext;
   readonly #lanes: () => Iterable<Lane>;
   readonly #onPressure: (isFull: boolean) => void;
+  readonly #onTimer: (lane: Lane, delivery: Delivery) => void;
   #queued = 0;
   #queuedBytes = 0;
   #isFull = false;
 
-  constructor(context: NodeContext, lanes: () => Iterable<Lane>, onPressure: (isFull: boolean) => void) {
+  /** `onTimer` receives the timers that leave memory. */
+  constructor(
+    context: NodeContext,
+    lanes: () => Iterable<Lane>,
+    onPressure: (isFull: boolean) => void,
+    onTimer: (lane: Lane, delivery: Delivery) => void,
+  ) {
     this.#context = context;
     this.#lanes = lanes;
     this.#onPressure = onPressure;
+    this.#onTimer = onTimer;
   }
 
   /** Deliveries in memory that are not committed. */
@@ -35,6 +44,11 @@ export class Backlog {
   /** False when the lane holds as much as it may. */
   hasRoom(lane: Lane): boolean {
     return !isStuck(lane) || lane.queue.length < (this.#isFull ? maxHeldWhenFull : maxHeld);
+  }
+
+  /** As {@link Backlog.hasRoom}, for a timer: those that a lane cannot take are not read again but offered again, so few will do. */
+  hasRoomForTimer(lane: Lane): boolean {
+    return !isStuck(lane) || lane.queue.length < maxHeldWhenFull;
   }
 
   hold(delivery: Delivery): void {
@@ -67,10 +81,15 @@ export class Backlog {
     if (!isStuck(lane) || lane.refilling || lane.queue.length <= maxHeldWhenFull) return;
     const shed = lane.queue.splice(maxHeldWhenFull);
     for (const stream of ["ingress", "core"] as const) {
-      const seqs = shed.filter((delivery) => delivery.stream === stream).map((delivery) => delivery.seq);
+      const seqs = shed
+        .filter((delivery) => delivery.stream === stream && delivery.timer === undefined)
+        .map((delivery) => delivery.seq);
       lane.overflow[stream] = seqs.concat(lane.overflow[stream]);
     }
-    for (const delivery of shed) this.letGo(delivery);
+    for (const delivery of shed) {
+      this.letGo(delivery);
+      if (delivery.timer !== undefined) this.#onTimer(lane, delivery);
+    }
   }
 }
 

@@ -13,6 +13,8 @@ export interface NodeSettings {
   readonly leaseMs: number;
   readonly checkpointMs: number;
   readonly purgeMs: number;
+  /** How often records of past timers are removed. */
+  readonly timerPurgeMs: number;
   /** Handled messages stay in INGRESS for at least so long: within it a client may try an unknown send again. */
   readonly ingressGraceMs: number;
   /** How long idempotency keys are remembered. */

@@ -11,6 +11,10 @@ export interface Delivery {
   readonly seq: number;
   /** The name of the timer with its actor, when this is a timer that is due. */
   readonly timer?: string;
+  /** Of a timer: when it was due, milliseconds since 1970. */
+  readonly atMs?: number;
+  /** Of a timer: a state with at least this sequence has been told of it; 0: every state that is in memory has. */
+  setSeq?: number;
   readonly subject: string;
   readonly to: Address;
   /** Who sent it by its subject; undefined in CORE, where the envelope says it. */

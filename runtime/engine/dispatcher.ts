@@ -4,23 +4,30 @@
  * 1. Decides in turns, so that one busy actor does not keep the others waiting and reading goes on in between.
  * 2. What happens after a commit (actions, answers, counts, low-water marks) happens in the order of the decisions, once.
  * 3. A failing message holds back its own lane only; too many messages behind it leave memory and are read again later.
+ * 4. A timer is decided if the actor's state says that it is set, whoever says that it is due. It is dropped for good only if a state that must have heard
+ *    of it says that it is not.
  */
 import { formatAddress } from "../core/address.ts";
 import { AfterCommit } from "./after-commit.ts";
 import { Backlog } from "./backlog.ts";
 import { type CommitListener, Committer } from "./committer.ts";
-import type { NodeContext } from "./context.ts";
+import { backoffMs, type NodeContext } from "./context.ts";
 import { type DecideEnv, type Decision, decide, decideDead } from "./decide.ts";
 import type { Delivery } from "./delivery.ts";
 import { Failures, holds } from "./failures.ts";
 import type { Lane } from "./lane.ts";
 import type { LiveChildren } from "./live.ts";
 import { Loader } from "./loader.ts";
+import { hasTimer } from "./logic-of.ts";
 
 /** What the dispatcher asks of the partition that a lane belongs to. */
 export interface LaneOwner {
   /** The delivery needs no more handling. */
   handled(delivery: Delivery): void;
+  /** The timer could not be handled and has left memory: it is delivered again later. */
+  postpone(delivery: Delivery, delayMs?: number): void;
+  /** Decisions of the lane were committed: timers were set or cleared by them. */
+  timersChanged(lane: Lane, decisions: readonly Decision[]): void;
   /** Reads again what left memory. */
   refill(lane: Lane): void;
   readonly lanes: Iterable<Lane>;
@@ -31,6 +38,11 @@ export interface LaneOwner {
 const turnSize = 256;
 /** No more is decided while so many decisions wait for a commit. */
 const maxWaitingDecisions = 2048;
+/** A timer that a lane had no room for is delivered again after this time. */
+const shedTimerMs = 1000;
+/** As {@link shedTimerMs}, when this node does not know the actor's type: only another node can help. */
+const unknownTypeMs = 30_000;
+
 /** Decides what is ready and sees it through its commit. */
 export class Dispatcher {
   readonly committer: Committer;
@@ -63,7 +75,12 @@ export class Dispatcher {
   ) {
     this.#context = context;
     this.#owners = owners;
-    this.#backlog = new Backlog(context, () => lanesOf(owners), hooks.onPressure);
+    this.#backlog = new Backlog(
+      context,
+      () => lanesOf(owners),
+      hooks.onPressure,
+      (lane, delivery) => owners.get(lane.partition)?.postpone(delivery, shedTimerMs),
+    );
     this.#loader = new Loader(context, {
       onLoaded: (lane) => {
         // After a takeover live children are started again.
@@ -128,16 +145,23 @@ export class Dispatcher {
     return { actors: this.#idle.size, bytes: this.#idleBytes };
   }
 
-  /** Takes a delivery that was read; false when the lane holds enough and it must be read again later. */
+  /** False while the node holds so much that timers had better wait where they are. */
+  get hasRoomForTimers(): boolean {
+    return this.#backlog.queued < this.#context.settings.maxQueued / 2;
+  }
+
+  /** Takes a delivery that was read, or a timer; false when the lane holds enough and it must be read again later. */
   accept(lane: Lane, delivery: Delivery, isRefill: boolean): boolean {
-    if (!isRefill) {
+    if (delivery.timer !== undefined) {
+      if (!this.#backlog.hasRoomForTimer(lane)) return false;
+    } else if (!isRefill) {
       if (lane.overflow[delivery.stream].length > 0) return false;
       if (!this.#backlog.hasRoom(lane)) return false;
     }
     this.#unidle(lane);
     lane.queue.push(delivery);
     this.#backlog.hold(delivery);
-    this.#context.fault("read");
+    this.#context.fault(delivery.timer === undefined ? "read" : "timer.before");
     if (lane.phase === "ready" || lane.phase === "cold") this.#wake(lane);
     return true;
   }
@@ -241,7 +265,12 @@ export class Dispatcher {
     while (count < most && lane.phase === "ready" && lane.queue.length > 0) {
       count++;
       const delivery = lane.queue[0] as Delivery;
-      if (delivery.seq <= lane.head.cursor[delivery.stream]) {
+      if (delivery.timer !== undefined) {
+        if (!hasTimer(lane.definition, lane.head, delivery.timer)) {
+          this.#unset(lane, delivery);
+          continue;
+        }
+      } else if (delivery.seq <= lane.head.cursor[delivery.stream]) {
         lane.queue.shift();
         this.#backlog.letGo(delivery);
         // Between the committed and the decided cursor stands a delivery of our own that will be confirmed: only older ones are settled.
@@ -265,6 +294,55 @@ export class Dispatcher {
     }
     this.settled(lane);
     return count;
+  }
+
+  /** The timer at the head of the queue is due, and the actor's state has none of the name. */
+  #unset(lane: Lane, delivery: Delivery): void {
+    const { telemetry } = this.#context;
+    const owner = this.#owners.get(lane.partition);
+    const isOpen = lane.decided.length > 0 || lane.inFlight.length > 0;
+    if (!isOpen && lane.definition !== undefined && (delivery.setSeq ?? 0) > lane.seq) {
+      this.#doubt(lane, delivery);
+      return;
+    }
+    lane.queue.shift();
+    this.#backlog.letGo(delivery);
+    if (lane.definition === undefined) {
+      const actor = formatAddress(lane.address);
+      const message = `A timer of ${actor} is due, and no definition for actor type "${lane.address.type}" is on node ${this.#context.node}: it waits.`;
+      telemetry.tell("warn", "timer.waits", message, { actor });
+      owner?.postpone(delivery, unknownTypeMs);
+    } else if (isOpen) {
+      // What cleared it, or has not set it yet, may be thrown away.
+      owner?.postpone(delivery);
+    } else {
+      telemetry.counters.timersStale++;
+      owner?.handled(delivery);
+    }
+  }
+
+  /**
+   * The timer's record may be newer than the state in memory: it may have been set by a late commit of an earlier owner. Whoever leads the log has the state that
+   * belongs to the record as soon as it has the record, so the state is loaded again then.
+   */
+  #doubt(lane: Lane, delivery: Delivery): void {
+    const { log, time, random } = this.#context;
+    lane.phase = "waiting";
+    const ask = (attempt: number): void => {
+      const again = (): void => {
+        if (lane.phase === "waiting") lane.cancelTimer = time.after(backoffMs(attempt, random), () => ask(attempt + 1));
+      };
+      log.state("core").then(({ lastSeq }) => {
+        if (lane.phase !== "waiting") return;
+        if (lastSeq < (delivery.setSeq ?? 0)) again();
+        else {
+          delivery.setSeq = 0;
+          lane.invalidate();
+          this.#wake(lane);
+        }
+      }, again);
+    };
+    ask(1);
   }
 
   #decideOne(lane: Lane, delivery: Delivery): Decision | undefined {
@@ -291,11 +369,16 @@ export class Dispatcher {
   }
 
   #committed(lane: Lane, decisions: readonly Decision[]): void {
-    const owner = this.#owners.get(lane.partition);
-    for (const { delivery } of decisions) {
+    const { telemetry, time } = this.#context;
+    const owner = lane.phase === "closed" ? undefined : this.#owners.get(lane.partition);
+    for (const { delivery, outcome } of decisions) {
       this.#backlog.letGo(delivery);
-      if (lane.phase !== "closed") owner?.handled(delivery);
+      owner?.handled(delivery);
+      if (delivery.timer === undefined || outcome === "dead") continue;
+      telemetry.counters.timersFired++;
+      telemetry.timerLateness.add(Math.max(0, time.now() - (delivery.atMs ?? 0)));
     }
+    owner?.timersChanged(lane, decisions);
     this.#after.run(lane, decisions);
     this.settled(lane);
   }

@@ -4,6 +4,10 @@
 export const faultPoints = [
   /** A record was read and stands in its lane. */
   "read",
+  /** A timer that is due soon is in memory. */
+  "timer.armed",
+  /** A timer is due and stands in its lane. */
+  "timer.before",
   /** An actor's state was loaded. */
   "loaded",
   /** A message was decided; nothing is written. */

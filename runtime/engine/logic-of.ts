@@ -2,6 +2,7 @@
 import type { Birth } from "../core/envelope.ts";
 import { CorruptRecordError } from "../core/errors.ts";
 import type { MachineDriver } from "../machine/driver.ts";
+import type { Head } from "./decide.ts";
 import type { RunnableDefinition } from "./definition.ts";
 
 /**
@@ -22,4 +23,9 @@ export function driverOf(definition: RunnableDefinition, birth: Birth | undefine
     driver = logic.driver;
   }
   return driver;
+}
+
+/** True while a timer of the actor is set; false without a definition, which nothing can be said without. */
+export function hasTimer(definition: RunnableDefinition | undefined, { state, birth }: Head, timer: string): boolean {
+  return definition !== undefined && state !== undefined && driverOf(definition, birth).hasTimer(state, timer);
 }

@@ -22,6 +22,7 @@ export const defaultSettings: NodeSettings = {
   leaseMs: 2500,
   checkpointMs: 1000,
   purgeMs: 2_000,
+  timerPurgeMs: 60_000,
   ingressGraceMs: 30_000,
   keyRetentionMs: 7 * 24 * 3_600_000,
   topicRetentionMs: 7 * 24 * 3_600_000,
@@ -64,6 +65,10 @@ export interface NodeStats {
   readonly idleBytes: number;
   /** Send-to-commit latency as histogram counts; `Latencies.merge` reads them. */
   readonly sendToCommit: readonly number[];
+  /** Timers that are due within the next minutes, or were due and are not handled. */
+  readonly nearTimers: number;
+  /** Due-to-commit latency of timers, as {@link NodeStats.sendToCommit}. */
+  readonly timerLateness: readonly number[];
 }
 
 const goneNodeMs = 600_000;
@@ -151,9 +156,10 @@ export class ActorNode {
     this.#state = "running";
     await this.#registerTypes();
     await this.#ownership.start();
-    const { checkpointMs, purgeMs, passivateMs } = this.#context.settings;
+    const { checkpointMs, purgeMs, timerPurgeMs, passivateMs } = this.#context.settings;
     this.#every(checkpointMs, () => this.#checkpoint());
     this.#every(purgeMs, () => this.#tidy());
+    this.#every(timerPurgeMs, () => this.#purgeTimers());
     this.#every(Math.max(1000, passivateMs / 4), async () =>
       this.#dispatcher.passivate(this.#context.time.elapsed() - passivateMs),
     );
@@ -194,7 +200,11 @@ export class ActorNode {
   stats(): NodeStats {
     const { telemetry, node } = this.#context;
     let pending = 0;
-    for (const partition of this.#partitions.values()) pending += partition.pending;
+    let nearTimers = 0;
+    for (const partition of this.#partitions.values()) {
+      pending += partition.pending;
+      nearTimers += partition.nearTimers;
+    }
     return {
       node,
       counters: structuredClone(telemetry.counters),
@@ -205,6 +215,8 @@ export class ActorNode {
       idleActors: this.#dispatcher.idle.actors,
       idleBytes: this.#dispatcher.idle.bytes,
       sendToCommit: telemetry.sendToCommit.toJSON(),
+      nearTimers,
+      timerLateness: telemetry.timerLateness.toJSON(),
     };
   }
 
@@ -313,7 +325,8 @@ export class ActorNode {
         some.map(({ record }) => record),
       );
       if (result._tag !== "Appended") return;
-      for (const [at, { partition, cursor }] of some.entries()) partition.checkpointed(cursor, result.firstSeq + at);
+      for (const [at, { partition, progress }] of some.entries())
+        partition.checkpointed(progress, result.firstSeq + at);
       fault("checkpoint.after");
     }
   }
@@ -339,6 +352,13 @@ export class ActorNode {
       this.#ownership.forget(node);
     }
     fault("purged");
+  }
+
+  async #purgeTimers(): Promise<void> {
+    for (const partition of [...this.#partitions.values()]) {
+      if (this.#state !== "running" || this.#ownership.mayCommit() !== undefined) return;
+      await partition.purgeTimers();
+    }
   }
 
   #every(delayMs: number, run: () => Promise<void>): void {

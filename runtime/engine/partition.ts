@@ -1,8 +1,10 @@
 /**
- * One partition in the hands of its owner: reading in order, one lane per actor, the low-water mark.
+ * One partition in the hands of its owner: reading in order, one lane per actor, the low-water mark, the timers.
  *
  * 1. Both mailboxes are read from the checkpoint in ascending sequence; what was handled before is recognised by the actor's cursor (I2).
  * 2. The checkpoint only ever names what is handled: committed as applied, ignored, duplicate or dead (I1).
+ * 3. With the mailbox in CORE the timer records are read, and the mark passes none that was not read: what late owners set is found too.
+ * 4. After a takeover, messages that are stored are read before the first timer fires, if that takes no longer than half a second.
  */
 import { type Address, formatAddress, partitionOf } from "../core/address.ts";
 import { fromToken } from "../core/names.ts";
@@ -18,10 +20,13 @@ import type { MailboxSubject, StreamName } from "../core/subjects.ts";
 import { sleep } from "../core/time.ts";
 import type { AppendRecord, LogReader, LogRecord } from "../log/log.ts";
 import type { NodeContext } from "./context.ts";
+import type { Decision } from "./decide.ts";
 import { type Delivery, unaddressedType } from "./delivery.ts";
 import type { Dispatcher, LaneOwner } from "./dispatcher.ts";
 import { Lane } from "./lane.ts";
+import { hasTimer } from "./logic-of.ts";
 import { LowWater } from "./low-water.ts";
+import { type NearTimer, Timers } from "./timers.ts";
 
 const refillSize = 256;
 const maxSenders = 1000;
@@ -30,6 +35,17 @@ const hourMs = 3_600_000;
 /** A quiet partition's mark is moved when it lies so far behind, or has stood for so long. */
 const worthAdvancing = 1024;
 const staleMs = 60_000;
+/** Timers that came due before a takeover wait so long, at most, for messages that were sent before. */
+const longestHoldMs = 500;
+/** The checkpoint of a partition in which nothing happens is written again so often, so that a successor need not look for timers far back. */
+const timersFromStepMs = 5 * 60_000;
+const noData = new Uint8Array(0);
+
+/** How far a partition has come when a checkpoint is written. */
+export interface Progress extends Pick<CheckpointRecord, "cursor" | "timersFrom"> {
+  /** Timers that were handled by this owner. */
+  readonly fired: number;
+}
 
 /** A partition that this node owns. */
 export class Partition implements LaneOwner {
@@ -42,7 +58,14 @@ export class Partition implements LaneOwner {
   readonly #senders = new Map<string, string>();
   readonly #readers: LogReader[] = [];
   #water: Record<StreamName, LowWater> = { ingress: new LowWater(0), core: new LowWater(0) };
-  #written = { ingress: 0, core: 0 };
+  #written: Progress = { cursor: { ingress: 0, core: 0 }, fired: 0 };
+  readonly #timers: Timers;
+  readonly #timerPrefix: string;
+  /** Up to this sequence of CORE everything of the partition has been read. */
+  #readSeq = 0;
+  /** Timers that were handled here. */
+  #fired = 0;
+  #cancelHold: (() => void) | undefined;
   #marks: Array<{ readonly at: number; readonly core: number }> = [];
   readonly #advancedMs: Record<StreamName, number> = { ingress: 0, core: 0 };
   /** By filter: up to which sequence aged records are purged. */
@@ -56,6 +79,11 @@ export class Partition implements LaneOwner {
     this.#context = context;
     this.#dispatcher = dispatcher;
     this.#onLost = onLost;
+    this.#timers = new Timers(id, context, {
+      deliver: (timer) => this.#fire(timer),
+      hasRoom: () => dispatcher.hasRoomForTimers,
+    });
+    this.#timerPrefix = context.subjects.timersOfPartition(id).slice(0, -1);
   }
 
   get lanes(): Iterable<Lane> {
@@ -67,26 +95,42 @@ export class Partition implements LaneOwner {
     return this.#water.ingress.pending + this.#water.core.pending;
   }
 
+  /** How many timers are due soon. */
+  get nearTimers(): number {
+    return this.#timers.near;
+  }
+
   /** Reads the checkpoint and opens both mailboxes; resolves when messages flow. */
   async open(): Promise<void> {
-    const { log, subjects } = this.#context;
+    const { log, subjects, time } = this.#context;
     const record = await log.last("core", subjects.checkpoint(this.id));
     if (this.#isClosed) return;
+    let checkpoint: Pick<CheckpointRecord, "timersFrom" | "timersKept"> = {};
     if (record !== undefined) {
-      const checkpoint = decodeRecord<CheckpointRecord>(`the checkpoint of partition ${this.id}`, record.data);
-      this.#water = { ingress: new LowWater(checkpoint.cursor.ingress), core: new LowWater(checkpoint.cursor.core) };
-      this.#written = { ...checkpoint.cursor };
-      this.#marks = [...checkpoint.marks];
+      const stored = decodeRecord<CheckpointRecord>(`the checkpoint of partition ${this.id}`, record.data);
+      this.#water = { ingress: new LowWater(stored.cursor.ingress), core: new LowWater(stored.cursor.core) };
+      this.#written = { ...stored, fired: 0 };
+      this.#marks = [...stored.marks];
+      checkpoint = stored;
     }
-    for (const [stream, filter] of [
-      ["ingress", subjects.ingressOfPartition(this.id)],
-      ["core", subjects.mailOfPartition(this.id)],
+    this.#readSeq = this.#water.core.mark;
+    // Both readers and the timers themselves.
+    let isBehind = 3;
+    const caughtUp = (): void => {
+      if (--isBehind === 0) this.#timers.release();
+    };
+    this.#cancelHold = time.after(longestHoldMs, () => this.#timers.release());
+    void this.#timers.open(checkpoint, this.#readSeq).then(caughtUp);
+    for (const [stream, filters] of [
+      ["ingress", [subjects.ingressOfPartition(this.id)]],
+      ["core", this.#coreFilters],
     ] as const) {
       this.#readers.push(
         log.read(stream, {
-          filters: [filter],
+          filters,
           from: { seq: this.#water[stream].mark + 1 },
           onRecord: (found) => this.#onRecord(stream, found),
+          onCaughtUp: caughtUp,
           onError: (error) => {
             if (!this.#isClosed) this.#onLost(error);
           },
@@ -125,6 +169,7 @@ export class Partition implements LaneOwner {
   /** Stops reading and lets what is decided be committed; what is not decided is left to the next owner. */
   async drain(): Promise<void> {
     this.#isDraining = true;
+    this.#stopTimers();
     for (const reader of this.#readers) reader.stop();
     for (const lane of this.#lanes.values()) this.#dispatcher.dropUndecided(lane);
     this.#dispatcher.committer.kick();
@@ -143,13 +188,33 @@ export class Partition implements LaneOwner {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#stopTimers();
     for (const reader of this.#readers) reader.stop();
     for (const lane of this.#lanes.values()) this.#dispatcher.release(lane);
     this.#lanes.clear();
   }
 
   handled(delivery: Delivery): void {
-    this.#water[delivery.stream].handled(delivery.seq);
+    if (delivery.timer === undefined) this.#water[delivery.stream].handled(delivery.seq);
+    else {
+      this.#fired++;
+      this.#timers.handled(delivery.subject);
+    }
+  }
+
+  postpone(delivery: Delivery, delayMs?: number): void {
+    this.#timers.postpone(delivery.subject, delayMs);
+  }
+
+  timersChanged(lane: Lane, decisions: readonly Decision[]): void {
+    for (const { outbox } of decisions) {
+      for (const item of outbox) {
+        if (item.kind === "timer") this.#timers.set(lane.name, lane.address, item.timer, item.atMs);
+      }
+    }
+    const { head } = decisions[decisions.length - 1] as Decision;
+    if (lane.definition === undefined) return;
+    this.#timers.keepOnly(lane.name, lane.seq, (timer) => hasTimer(lane.definition, head, timer));
   }
 
   forget(lane: Lane): void {
@@ -158,19 +223,34 @@ export class Partition implements LaneOwner {
   }
 
   /** The checkpoint to be written, when there is anything new to say. */
-  checkpoint():
-    | { readonly record: AppendRecord; readonly cursor: { readonly ingress: number; readonly core: number } }
-    | undefined {
+  checkpoint(): { readonly record: AppendRecord; readonly progress: Progress } | undefined {
+    // Before it is opened, nothing is known.
+    if (this.#readers.length === 0) return undefined;
     const cursor = { ingress: this.#water.ingress.mark, core: this.#water.core.mark };
-    if (cursor.ingress === this.#written.ingress && cursor.core === this.#written.core) return undefined;
-    const record: CheckpointRecord = { format: recordFormat, cursor, marks: this.#marks };
-    return { record: { subject: this.#context.subjects.checkpoint(this.id), data: encodeRecord(record) }, cursor };
+    const timersFrom = this.#timers.from;
+    const before = this.#written;
+    const forwardMs = timersFrom - (before.timersFrom ?? timersFrom);
+    const isNew =
+      cursor.ingress !== before.cursor.ingress ||
+      cursor.core !== before.cursor.core ||
+      forwardMs >= timersFromStepMs ||
+      (forwardMs > 0 && this.#fired !== before.fired);
+    if (!isNew) return undefined;
+    const progress: Progress = { cursor, timersFrom, fired: this.#fired };
+    const record: CheckpointRecord = {
+      format: recordFormat,
+      cursor,
+      timersFrom,
+      timersKept: this.#timers.kept,
+      marks: this.#marks,
+    };
+    return { record: { subject: this.#context.subjects.checkpoint(this.id), data: encodeRecord(record) }, progress };
   }
 
   /** The checkpoint is in the log, at this sequence of CORE. */
-  checkpointed(cursor: { readonly ingress: number; readonly core: number }, seq: number): void {
+  checkpointed(progress: Progress, seq: number): void {
     const { settings, time } = this.#context;
-    this.#written = cursor;
+    this.#written = progress;
     const now = time.now();
     const last = this.#marks[this.#marks.length - 1];
     if (last !== undefined && now - last.at < hourMs) return;
@@ -190,9 +270,20 @@ export class Partition implements LaneOwner {
     if (water.pending > 0 || behind <= 0 || this.#isDraining) return;
     if (behind < worthAdvancing && time.elapsed() - this.#advancedMs[stream] < staleMs) return;
     this.#advancedMs[stream] = time.elapsed();
-    const filter = stream === "ingress" ? subjects.ingressOfPartition(this.id) : subjects.mailOfPartition(this.id);
-    const next = await log.next(stream, filter, water.mark + 1);
-    if (!this.#isClosed) water.advance(next === undefined ? upToSeq : Math.min(upToSeq, next.seq - 1));
+    const filters = stream === "ingress" ? [subjects.ingressOfPartition(this.id)] : this.#coreFilters;
+    // What was read is known: of the mailbox nothing is open, and timers do not hold the mark back.
+    const fromSeq = Math.max(water.mark, stream === "core" ? this.#readSeq : 0) + 1;
+    let toSeq = upToSeq;
+    for (const filter of filters) {
+      const next = await log.next(stream, filter, fromSeq);
+      if (next !== undefined) toSeq = Math.min(toSeq, next.seq - 1);
+    }
+    if (!this.#isClosed) water.advance(toSeq);
+  }
+
+  /** Removes the records of timers that are past and handled. */
+  purgeTimers(): Promise<void> {
+    return this.#timers.purge();
   }
 
   /** Removes keys, published and emitted events that are older than their retention. */
@@ -273,6 +364,14 @@ export class Partition implements LaneOwner {
 
   #onRecord(stream: StreamName, record: LogRecord): void {
     if (this.#isClosed || this.#isDraining) return;
+    if (stream === "core") {
+      this.#readSeq = record.seq;
+      if (record.subject.startsWith(this.#timerPrefix)) {
+        this.#timers.seen(record);
+        this.#water.core.advance(record.seq);
+        return;
+      }
+    }
     this.#water[stream].read(record.seq);
     const name = this.#context.subjects.laneOf(record.subject);
     // An actor that is known has a subject that was checked when its lane was made.
@@ -291,6 +390,40 @@ export class Partition implements LaneOwner {
       delivery = this.#delivery(stream, record, address, problem);
     }
     if (!this.#dispatcher.accept(lane, delivery, false)) lane.overflow[stream].push(record.seq);
+  }
+
+  get #coreFilters(): string[] {
+    const { subjects } = this.#context;
+    return [subjects.mailOfPartition(this.id), subjects.timersOfPartition(this.id)];
+  }
+
+  #stopTimers(): void {
+    this.#timers.stop();
+    this.#cancelHold?.();
+  }
+
+  #fire(timer: NearTimer): boolean {
+    const lane = this.#laneOf(timer.lane, timer.of);
+    const delivery: Delivery = {
+      stream: "core",
+      seq: 0,
+      timer: timer.timer,
+      atMs: timer.atMs,
+      setSeq: timer.setSeq,
+      subject: timer.subject,
+      to: timer.of,
+      sender: undefined,
+      data: noData,
+      unaddressable: undefined,
+      attempts: noAttempts,
+      retryState: undefined,
+      firstTriedMs: 0,
+      notBeforeMs: 0,
+      duplicateOf: undefined,
+      isKeyNew: false,
+      verdict: undefined,
+    };
+    return this.#dispatcher.accept(lane, delivery, false);
   }
 
   /** Why a message cannot be delivered by its subject; undefined when it can. */

@@ -41,6 +41,10 @@ export interface NodeCounters {
   parked: number;
   /** Partitions taken over from a node that was still named as their owner. */
   takeovers: number;
+  /** Timers that were due and whose decision was committed. */
+  timersFired: number;
+  /** Timers that were due and not set any more. */
+  timersStale: number;
 }
 
 /** Counts and times of one node. */
@@ -61,9 +65,13 @@ export class Telemetry {
     loads: 0,
     parked: 0,
     takeovers: 0,
+    timersFired: 0,
+    timersStale: 0,
   };
   /** Milliseconds from the moment a message was sent to its commit, as the clocks of sender and node say. */
   readonly sendToCommit: Latencies = new Latencies();
+  /** Milliseconds from the moment a timer was due to the commit of its decision. */
+  readonly timerLateness: Latencies = new Latencies();
   readonly #onEvent: (event: NodeEvent) => void;
 
   constructor(onEvent: (event: NodeEvent) => void) {
