@@ -1,8 +1,11 @@
 /** Emitted events on a real server: what a client gets, and what other NATS clients see. */
 import { connect as connectNats, type Msg, type NatsConnection } from "@nats-io/transport-node";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { assign, emit, setup } from "xstate";
 import type { Client } from "../../actors/client.ts";
 import { connect } from "../../actors/connect.ts";
+import { defineActor } from "../../actors/define-actor.ts";
+import { startNode } from "../../actors/start-node.ts";
 import { type Address, partitionOf } from "../../runtime/core/address.ts";
 import { cloudEvent, eventSource } from "../../runtime/core/cloud-events.ts";
 import { Subjects } from "../../runtime/core/subjects.ts";
@@ -126,6 +129,60 @@ it("lets other NATS clients read events by their subject, as CloudEvents with he
     "ce-type": "charged,%20in%20%E2%82%AC",
     "ce-time": document.time,
   });
+});
+
+it("delivers what machines emit, typed, before and after their node was replaced", async () => {
+  const machine = setup({
+    types: {
+      context: {} as { n: number },
+      events: {} as { type: "LOAD" },
+      emitted: {} as { type: "LOADED"; n: number } | { type: "FULL" },
+    },
+  }).createMachine({
+    context: { n: 0 },
+    on: {
+      LOAD: [
+        {
+          guard: ({ context }) => context.n === 39,
+          actions: [assign({ n: 40 }), emit({ type: "LOADED", n: 40 }), emit({ type: "FULL" })],
+        },
+        {
+          actions: [
+            assign({ n: ({ context }) => context.n + 1 }),
+            emit(({ context }) => ({ type: "LOADED" as const, n: context.n })),
+          ],
+        },
+      ],
+    },
+  });
+  const truck = defineActor("truck", { machine });
+  const node = () =>
+    startNode({
+      servers: server.url,
+      space: "shop",
+      partitions,
+      actors: [truck],
+      assumeSyncAlways: true,
+      onEvent: () => {},
+    });
+  const loaded: number[] = [];
+  const listening = client.on(truck.ref("t1"), "LOADED", ({ n }) => loaded.push(n));
+  ends.push(listening.unsubscribe);
+  await listening.ready;
+  const first = await node();
+  for (let i = 0; i < 20; i++) await client.send(truck.ref("t1"), { type: "LOAD" });
+  await client.waitFor(truck.ref("t1"), ({ context }) => context.n === 20);
+  await first.stop();
+  const second = await node();
+  for (let i = 0; i < 20; i++) await client.send(truck.ref("t1"), { type: "LOAD" });
+  for await (const { event } of client.emitted(truck.ref("t1"), "*", { from: "start" }))
+    if (event.type === "FULL") break;
+  await eventually(() => expect(loaded).toEqual(Array.from({ length: 40 }, (_, i) => i + 1)));
+  const messages = await consume("sw.shop.core.*.emit.truck.t1.LOADED.*");
+  await eventually(() =>
+    expect(messages.map((message) => message.json<{ data: { n: number } }>().data.n)).toEqual(loaded),
+  );
+  await second.stop();
 });
 
 function idOf(message: Msg): string {

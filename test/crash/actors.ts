@@ -1,5 +1,5 @@
 /** The actors of the crash tests: what they hold at the end shows what was lost, applied twice, or applied out of order. */
-import { assign, setup } from "xstate";
+import { assign, emit, setup } from "xstate";
 import { z } from "zod";
 import { defineActor, RetryableError, reply, tell } from "../../index.ts";
 
@@ -11,7 +11,7 @@ export const maxAttempts = 4;
 
 type Note = { type: "NOTE"; sender: string; n: number; book: string };
 
-/** Appends `sender:n` of every message that it applies, and tells a ledger. */
+/** Appends `sender:n` of every message that it applies, tells a ledger, and emits it. */
 export const sequencer = defineActor("sequencer", {
   machine: setup({
     types: {} as {
@@ -31,6 +31,7 @@ export const sequencer = defineActor("sequencer", {
             ({ event }) => event.book,
             ({ context, event }) => ({ type: "ENTER", line: `${context.id}>${event.sender}:${event.n}` }),
           ),
+          emit(({ event }) => ({ type: "NOTED", mark: `${event.sender}:${event.n}` })),
         ],
       },
     },

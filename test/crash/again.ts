@@ -46,10 +46,14 @@ export function decideAgain(journal: Journal): string[] {
       const told: unknown[] = [];
       for (let i = 1; i <= outbox; i++) {
         const record = core.get(commit.seq + i);
-        if (record?.subject.includes(".mail.") === true)
-          told.push((JSON.parse(Buffer.from(record.data).toString()) as Envelope).event);
+        const kind = record?.subject.split(".")[4];
+        if (record === undefined || (kind !== "mail" && kind !== "emit")) continue;
+        const said = JSON.parse(Buffer.from(record.data).toString()) as Envelope & { readonly data?: unknown };
+        told.push(kind === "mail" ? said.event : said.data);
       }
-      const tells = work.flatMap((item) => (item.kind === "tell" ? [toStored(item.event)] : []));
+      const tells = work.flatMap((item) =>
+        item.kind === "tell" || item.kind === "emit" ? [toStored(item.event)] : [],
+      );
       if (isComplete && JSON.stringify(tells) !== JSON.stringify(told))
         problems.push(
           `I7: ${actor} at ${commit.seq} told ${JSON.stringify(told)}, decided again ${JSON.stringify(tells)}`,

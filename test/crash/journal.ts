@@ -4,7 +4,7 @@
  * A recorder reads both streams from the first record on, so that neither the history depth nor a purge takes anything from it. `check`
  * knows the stored formats and nothing of the engine; its problems name the invariant.
  */
-import { partitionOf } from "../../runtime/core/address.ts";
+import { parseAddress, partitionOf } from "../../runtime/core/address.ts";
 import type { Envelope } from "../../runtime/core/envelope.ts";
 import type { LeaseRecord, StateRecord } from "../../runtime/core/records.ts";
 import { type StreamName, Subjects } from "../../runtime/core/subjects.ts";
@@ -90,6 +90,15 @@ export class Journal {
     return this.commitsOf(actor).at(-1)?.state.snapshot?.context as T | undefined;
   }
 
+  /** What an actor has emitted, in order. */
+  emittedBy(actor: string): unknown[] {
+    const by = parseAddress(actor);
+    const subject = this.subjects.emittedBy(partitionOf(by, this.#partitions), by).replace(/\*\.\*$/, "");
+    return this.records.core
+      .filter((record) => record.subject.startsWith(subject))
+      .map((record) => parse<{ data: unknown }>(record).data);
+  }
+
   get messages(): readonly Message[] {
     return [...this.#messages.values()].flat();
   }
@@ -145,7 +154,7 @@ export class Journal {
     for (const [actor, commits] of this.#commits) this.#checkActor(actor, commits, bySeq, outboxes, problems);
     for (const record of this.records.core) {
       const kind = this.#kindOf(record);
-      if ((kind === "mail" || kind === "key" || kind === "dead" || kind === "topic") && !outboxes.has(record.seq))
+      if (kind !== undefined && outboxKinds.has(kind) && !outboxes.has(record.seq))
         problems.push(`I3: record ${record.seq} on ${record.subject} belongs to no commit`);
     }
     return problems;
@@ -196,7 +205,8 @@ export class Journal {
           continue;
         }
         outboxes.add(record.seq);
-        if ((kind === "mail" || kind === "topic") && !parse<Envelope>(record).id.startsWith(`${state.commit}-`))
+        const isNamed = kind === "mail" || kind === "topic" || kind === "emit";
+        if (isNamed && !parse<Envelope>(record).id.startsWith(`${state.commit}-`))
           problems.push(`I3: ${name} is followed by a record of another commit, ${record.subject}`);
       }
       previous = commit;
@@ -247,6 +257,9 @@ export class Journal {
     else commits.push(commit);
   }
 }
+
+/** Kinds of records that only a commit writes, besides the state. */
+const outboxKinds: ReadonlySet<string> = new Set(["mail", "key", "dead", "topic", "emit"]);
 
 function parse<T>(record: LogRecord): T {
   return JSON.parse(Buffer.from(record.data).toString()) as T;

@@ -197,6 +197,12 @@ export class Load {
     for (const actor of journal.actors.filter((name) => name.startsWith("sequencer/"))) {
       const marks = journal.contextOf<{ applied: string[] }>(actor)?.applied ?? [];
       applied.set(actor, marks);
+      const emitted = journal.emittedBy(actor).map((event) => (event as { mark: string }).mark);
+      const at = marks.findIndex((mark, i) => mark !== emitted[i]);
+      if (at >= 0 || emitted.length !== marks.length)
+        problems.push(
+          `I3: ${actor} applied ${marks.length} notes and emitted ${emitted.length}; number ${at} is ${marks[at]}, emitted ${emitted[at]}`,
+        );
       const last = new Map<string, number>();
       for (const mark of marks) {
         const [sender, n] = mark.split(":") as [string, string];

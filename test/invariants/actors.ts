@@ -5,7 +5,7 @@
  * `relay` and `order` log the uid of every event they take and tell a `sink` their own running number; the sink keeps the numbers by teller
  * and acknowledges every second one, so that messages go in both directions.
  */
-import { assign, log, setup } from "xstate";
+import { assign, emit, log, setup } from "xstate";
 import { type ActorDefinition, defineActor } from "../../actors/define-actor.ts";
 import { RetryableError, TerminalError } from "../../runtime/core/errors.ts";
 import type { RunnableDefinition } from "../../runtime/engine/definition.ts";
@@ -29,7 +29,7 @@ export type RelayEvent =
   | { readonly type: "REFUSE"; readonly uid: string }
   /** Refused at once, or failed, as long as the log's length is odd: what becomes of it depends on the state. */
   | { readonly type: "GATE"; readonly uid: string; readonly isTerminal: boolean }
-  /** Logged, published, logged by XState's `log` after the commit, and answered. */
+  /** Logged, published, emitted, logged by XState's `log` after the commit, and answered. */
   | { readonly type: "SAY"; readonly uid: string }
   /** Ends the actor: what comes later is ignored. */
   | { readonly type: "CLOSE"; readonly uid: string }
@@ -144,6 +144,7 @@ const relayMachine = relaySetup.createMachine({
           actions: [
             "logUid",
             publish("said", ({ event }) => ({ type: "SAID", uid: event.uid })),
+            emit(({ event }) => ({ type: "SAID", uid: event.uid })),
             log(({ event }) => event.uid),
             reply(({ context }) => context.log.length),
           ],

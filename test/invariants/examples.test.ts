@@ -97,16 +97,16 @@ describe("I2, applied once", () => {
 });
 
 describe("I3, emitted with its cause", () => {
-  it("what a transition tells and publishes, and the key it answers to, stand behind its state in one append", async () => {
+  it("what a transition publishes and emits, and the key it answers to, stand behind its state in one append", async () => {
     const world = smallWorld();
     await world.startNode("n1");
     await world.send(relay, [say("one")], { key: "k" });
     await world.advance(50);
     const core = world.broker.journal("core");
     const at = core.findIndex((record) => kindOf(record) === "state");
-    expect(core.slice(at, at + 3).map(kindOf)).toEqual(["state", "topic", "key"]);
-    expect(world.stateOf(relay)?.outbox).toBe(2);
-    expect(readJson<KeyRecord>(core[at + 2] as never)?.answer).toMatchObject({ outcome: "applied", reply: 1 });
+    expect(core.slice(at, at + 4).map(kindOf)).toEqual(["state", "topic", "emit", "key"]);
+    expect(world.stateOf(relay)?.outbox).toBe(3);
+    expect(readJson<KeyRecord>(core[at + 3] as never)?.answer).toMatchObject({ outcome: "applied", reply: 1 });
   });
 
   it("a commit that is refused leaves nothing behind", async () => {

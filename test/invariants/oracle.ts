@@ -441,7 +441,7 @@ class Judge {
 }
 
 /** Kinds of records that only a commit writes. */
-const emitted: ReadonlySet<string> = new Set(["mail", "topic", "key", "dead", "body"]);
+const emitted: ReadonlySet<string> = new Set(["mail", "topic", "emit", "key", "dead", "body"]);
 
 /** The kind of a CORE record, as its subject says it. */
 export function kindOf(record: LogRecord): string {
@@ -485,9 +485,10 @@ function belongsTo(record: LogRecord, stateRecord: LogRecord, state: StateRecord
     return tokens[7]?.startsWith(`${state.commit}-`) === true && readEnvelope(record.data)?.from === actor;
   }
   if (kind === "topic") return tokens[6]?.startsWith(`${state.commit}-`) === true;
-  if (kind !== "key" && kind !== "dead" && kind !== "body") return false;
+  if (kind !== "emit" && kind !== "key" && kind !== "dead" && kind !== "body") return false;
   const own = stateRecord.subject.split(".");
   if (tokens[3] !== own[3] || tokens[5] !== own[5] || tokens[6] !== own[6]) return false;
+  if (kind === "emit") return tokens[8]?.startsWith(`${state.commit}-`) === true;
   if (kind !== "key") return true;
   const message = readJson<KeyRecord>(record)?.message;
   return state.handled.some((each) => each.message === message);

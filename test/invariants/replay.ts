@@ -133,6 +133,8 @@ function textOf(item: Decision["outbox"][number]): string {
       return `mail ${item.to.type}/${item.to.id} ${JSON.stringify(JSON.parse(`{${item.fields}}`).event)}`;
     case "topic":
       return `topic ${item.topic} ${item.eventJson}`;
+    case "emit":
+      return `emit ${item.type} ${item.eventJson}`;
     case "key":
       return `key ${item.key} ${withoutSnapshot(item.json)}`;
     case "dead":
@@ -152,6 +154,8 @@ function textOfRecord(record: LogRecord): string {
       return `mail ${tokens[5]}/${tokens[6]} ${JSON.stringify(readJson<{ event: unknown }>(record)?.event)}`;
     case "topic":
       return `topic ${tokens[5]} ${JSON.stringify(readJson<{ data: unknown }>(record)?.data)}`;
+    case "emit":
+      return `emit ${tokens[7]} ${JSON.stringify(readJson<{ data: unknown }>(record)?.data)}`;
     case "key":
       return `key ${tokens[7]} ${withoutSnapshot(json)}`;
     case "dead":
