@@ -10,6 +10,7 @@ export type {
   EmittedInfo,
   EmittedOptions,
   HistoryOptions,
+  MigrateResult,
   OnOptions,
   ReadOptions,
   SendOptions,
@@ -31,6 +32,7 @@ export {
   type EventOf,
   type EventSchemas,
   type InputOf,
+  type MigrateOption,
   type OutputOf,
   type PayloadSchema,
 } from "./actors/define-actor.ts";
@@ -38,6 +40,13 @@ export type { SpaceOptions } from "./actors/space-options.ts";
 export { type NodeOptions, type StatewrightNode, startNode } from "./actors/start-node.ts";
 export type { ActorView, ChildView, HistoryEntry, TimerView } from "./actors/view.ts";
 export * from "./runtime/core/errors.ts";
+export type {
+  ChildToMigrate,
+  MigratedState,
+  Migration,
+  StateToMigrate,
+  TimerToMigrate,
+} from "./runtime/engine/migration.ts";
 export type { NodeStats } from "./runtime/engine/node.ts";
 export { Latencies, type NodeCounters, type NodeEvent } from "./runtime/engine/telemetry.ts";
 export { publish, reply, tell } from "./runtime/machine/actions.ts";

@@ -7,6 +7,7 @@
  * 4. Reads do not queue behind writes, and show committed state only.
  */
 import { type Address, formatAddress, partitionOf } from "../runtime/core/address.ts";
+import { ActorNotFoundError } from "../runtime/core/errors.ts";
 import { toToken } from "../runtime/core/names.ts";
 import type { SpaceRecord } from "../runtime/core/records.ts";
 import { Subjects } from "../runtime/core/subjects.ts";
@@ -126,6 +127,12 @@ export interface CreateResult<Context = unknown> extends AskResult<Context> {
   readonly created: boolean;
 }
 
+/** What a `migrate` resolves with. */
+export interface MigrateResult<Context = unknown> extends AskResult<Context> {
+  /** False when the actor was at the version of its node already. */
+  readonly migrated: boolean;
+}
+
 /** An event whose definition is not at hand. */
 export type UntypedEvent = { readonly type: string; readonly [field: string]: unknown };
 
@@ -160,6 +167,14 @@ export interface Client {
     input: InputOf<D>,
     options?: AskOptions,
   ): Promise<CreateResult<ContextOf<D>>>;
+
+  /**
+   * Has an actor's state brought to the version of the machine that its node runs, now and not only with its next message. In order with its other messages.
+   *
+   * *Errors* `ActorNotFoundError`; as `ask`. Where the migration fails the actor is parked, the message waits, and the ask ends with `AskTimeoutError`.
+   */
+  migrate(target: UntypedTarget, options?: AskOptions): Promise<MigrateResult>;
+  migrate<D extends AnyActorDefinition>(ref: ActorRef<D>, options?: AskOptions): Promise<MigrateResult<ContextOf<D>>>;
 
   /** Reads an actor's newest committed state; undefined while there is none. *Errors* `InvalidNameError`, `LogUnavailableError`. */
   get(target: UntypedTarget, options?: ReadOptions): Promise<ActorView | undefined>;
@@ -332,6 +347,17 @@ class LogClient implements Client {
   async create(target: ActorRef | UntypedTarget, input?: unknown, options?: AskOptions): Promise<CreateResult<never>> {
     const result = await this.#ask(target, (to) => this.#door.input(to, input), options);
     return { ...result, created: result.outcome === "created" };
+  }
+
+  async migrate(target: ActorRef | UntypedTarget, options?: AskOptions): Promise<MigrateResult<never>> {
+    const { address } = this.#door.target(target);
+    const reading = options?.signal === undefined ? {} : { signal: options.signal };
+    if ((await this.get(address, reading)) === undefined) {
+      const actor = formatAddress(address);
+      throw new ActorNotFoundError(`Cannot migrate ${actor}: it has no committed state.`, { details: { actor } });
+    }
+    const result = await this.#ask(target, () => ({ kind: "migrate" }), options);
+    return { ...result, migrated: result.outcome === "migrated" };
   }
 
   async get(target: ActorRef | UntypedTarget, options?: ReadOptions): Promise<ActorView<never> | undefined> {

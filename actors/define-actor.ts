@@ -10,6 +10,12 @@ import { isReservedEvent } from "../runtime/core/envelope.ts";
 import { isStatewrightError } from "../runtime/core/errors.ts";
 import { checkType } from "../runtime/core/names.ts";
 import type { DoorCheck, RunnableDefinition } from "../runtime/engine/definition.ts";
+import {
+  type Migration,
+  type MigrationTree,
+  readMigrations,
+  type VersionedMachine,
+} from "../runtime/engine/migration.ts";
 import type { MachineEvent } from "../runtime/machine/driver.ts";
 import { prepareMachine } from "../runtime/machine/prepare-machine.ts";
 import { nearestName, refuseProblems, shown, unknownOptions } from "../runtime/supervise/check-options.ts";
@@ -89,6 +95,17 @@ export interface ActorOptions<Machine, Events, Input> {
   readonly input?: Input;
   /** When a failed message is tried again, and when it becomes a dead letter. Default: see `RetryPolicy`. */
   readonly retry?: RetryPolicyInput;
+  /**
+   * How the states of actors that were made under other versions of the machine become states of this one, by the versions they lead from and to:
+   * `{ "1->2": (state) => … }`; `none` stands for a machine without a version. Chains are followed. Under the name of actor logic that is a machine stand the
+   * migrations of children. Default: a state of another version goes on where it fits the machine, and else its actor is parked.
+   */
+  readonly migrate?: MigrateOption;
+}
+
+/** Migrations by the versions they lead from and to (`"1->2"`), and by the name of actor logic those of children. */
+export interface MigrateOption {
+  readonly [key: string]: Migration | MigrateOption;
 }
 
 /** Asks for the `input` option when the machine's input cannot be `{ id }`. */
@@ -185,7 +202,7 @@ export type EmittedOf<Definition, Type = "*"> =
       : Event & (Type extends "*" ? unknown : { readonly type: Type })
     : { readonly type: Type extends "*" ? string : Type; readonly [field: string]: unknown };
 
-const optionNames = ["machine", "events", "input", "retry"];
+const optionNames = ["machine", "events", "input", "retry", "migrate"];
 const brand = Symbol.for("statewright.actor");
 
 /**
@@ -219,7 +236,7 @@ export function defineActor<
   MachineEmittedOf<Machine>
 > {
   checkType(type);
-  const { events, input, retry } = readOptions(type, options);
+  const { events, input, retry, migrations } = readOptions(type, options);
   const driver = prepareMachine(options.machine);
   const definition: ActorDefinition<
     SentEvents<Machine, Events>,
@@ -230,6 +247,7 @@ export function defineActor<
   > = {
     type,
     driver,
+    migrations,
     retry,
     eventTypes: events instanceof Map ? [...events.keys()] : undefined,
     needsCreate: input !== undefined && isSchema(input),
@@ -257,15 +275,16 @@ interface ReadOptions {
   readonly events: EventDoor;
   readonly input: Schema | ((id: string) => unknown) | undefined;
   readonly retry: CompiledRetryPolicy;
+  readonly migrations: MigrationTree | undefined;
 }
 
 function readOptions(type: string, options: unknown): ReadOptions {
   const attempted = `Cannot define actor type "${type}"`;
   if (typeof options !== "object" || options === null) {
-    refuseProblems(attempted, [`the options are ${shown(options)}: use { machine, events, input, retry }`]);
+    refuseProblems(attempted, [`the options are ${shown(options)}: use { machine, events, input, retry, migrate }`]);
   }
   // Read as unknown throughout: JavaScript callers hand in what they like.
-  const { machine, events, input, retry } = options as Readonly<Record<string, unknown>>;
+  const { machine, events, input, retry, migrate } = options as Readonly<Record<string, unknown>>;
   const problems = unknownOptions(options as object, optionNames, "");
   if (machine === undefined || machine === null)
     problems.push("machine is missing: use what XState's createMachine returns");
@@ -280,8 +299,30 @@ function readOptions(type: string, options: unknown): ReadOptions {
     if (!isStatewrightError(error)) throw error;
     problems.push(...(error.details.problems as readonly string[]));
   }
+  // What is no machine is refused for that, and not for having no version.
+  const migrations = isMachine(machine) ? readMigrations(migrate, versionsOf(machine, new Set()), problems) : undefined;
   refuseProblems(attempted, problems);
-  return { events: door, input: input as ReadOptions["input"], retry: policy as CompiledRetryPolicy };
+  return { events: door, input: input as ReadOptions["input"], retry: policy as CompiledRetryPolicy, migrations };
+}
+
+interface MachineLike {
+  readonly config: { readonly version?: unknown };
+  readonly implementations: { readonly actors?: Readonly<Record<string, unknown>> };
+}
+
+function isMachine(value: unknown): value is MachineLike {
+  return isRecord(value) && isRecord(value.config) && isRecord(value.implementations);
+}
+
+/** The versions of a machine and of those that it names as actors; not of those that it is itself among. */
+function versionsOf(machine: MachineLike, around: ReadonlySet<unknown>): VersionedMachine {
+  const { version } = machine.config;
+  const inner = new Set([...around, machine]);
+  const children = Object.entries(machine.implementations.actors ?? {}).flatMap(
+    ([name, logic]): Array<[string, VersionedMachine]> =>
+      isMachine(logic) && !inner.has(logic) ? [[name, versionsOf(logic, inner)]] : [],
+  );
+  return { version: version === undefined ? undefined : String(version), children: new Map(children) };
 }
 
 function readEvents(events: unknown, problems: string[]): EventDoor {

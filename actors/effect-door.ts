@@ -20,6 +20,7 @@ import type {
   CreateResult,
   Emitted,
   EmittedOptions,
+  MigrateResult,
   SendOptions,
   SendReceipt,
   UntypedEvent,
@@ -59,6 +60,12 @@ export interface EffectClient {
     input: InputOf<D>,
     options?: WithoutSignal<AskOptions>,
   ): Result<CreateResult<ContextOf<D>>>;
+  /** See `Client.migrate`. */
+  migrate(target: UntypedTarget, options?: WithoutSignal<AskOptions>): Result<MigrateResult>;
+  migrate<D extends AnyActorDefinition>(
+    ref: ActorRef<D>,
+    options?: WithoutSignal<AskOptions>,
+  ): Result<MigrateResult<ContextOf<D>>>;
   /** See `Client.get`. */
   get(target: UntypedTarget): Result<ActorView | undefined>;
   get<D extends AnyActorDefinition>(ref: ActorRef<D>): Result<ActorView<ContextOf<D>> | undefined>;
@@ -152,6 +159,7 @@ export function toEffectClient(client: Client): EffectClient {
     send: call("send", 2),
     ask: call("ask", 2),
     create: call("create", 2),
+    migrate: call("migrate", 1),
     waitFor: call("waitFor", 2),
     get: call("get", 1),
     watch: (target: UntypedTarget) => stream((signal) => client.watch(target, { signal })),

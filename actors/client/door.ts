@@ -127,7 +127,7 @@ export class Door {
         { details: { actor: formatAddress(address), type: address.type, known: [...known.keys()] } },
       );
     }
-    if (content.kind === "create" || info.events === undefined || info.events.includes(content.event.type))
+    if (content.kind !== "event" || info.events === undefined || info.events.includes(content.event.type))
       return undefined;
     const near = nearestName(content.event.type, info.events);
     const instead = near === undefined ? `; it takes ${listed(info.events)}.` : `: did you mean "${near}"?`;

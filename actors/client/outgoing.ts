@@ -32,7 +32,8 @@ export type Phase = "waiting" | "queued" | "sending" | "stored" | "settled";
 /** What a message carries. */
 export type Content =
   | { readonly kind: "event"; readonly event: StoredEvent }
-  | { readonly kind: "create"; readonly input: unknown };
+  | { readonly kind: "create"; readonly input: unknown }
+  | { readonly kind: "migrate" };
 
 /** A message on its way; it is itself the record to append. */
 export class Outgoing implements AppendRecord {

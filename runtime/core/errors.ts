@@ -145,6 +145,12 @@ export class CorruptRecordError extends StatewrightError {
   readonly retry = "terminal";
 }
 
+/** A stored state that cannot be brought to the version of the machine at hand: its migration failed, or there is none and it does not fit as it is. */
+export class MigrationError extends StatewrightError {
+  readonly _tag = "MigrationError";
+  readonly retry = "terminal";
+}
+
 /** A value that cannot be stored (function, symbol, cycle, class instance), with its path. */
 export class NotStorableError extends StatewrightError {
   readonly _tag = "NotStorableError";

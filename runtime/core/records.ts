@@ -6,6 +6,7 @@
  */
 import type { Birth, Envelope } from "./envelope.ts";
 import { CorruptRecordError } from "./errors.ts";
+import type { MachineShape } from "./shape.ts";
 import type { StreamName } from "./subjects.ts";
 
 /** The format of all records that this version writes. */
@@ -62,6 +63,8 @@ export interface MachineIdentity {
   readonly id: string;
   readonly version?: string;
   readonly fingerprint: string;
+  /** The versions whose states it takes over by migration, `none` for having none: a node with one of these leaves a state of this version alone. */
+  readonly supersedes?: readonly string[];
 }
 
 /** A child of an actor, as its parent remembers it. */
@@ -267,6 +270,8 @@ export interface ActorTypeRecord {
   readonly format: number;
   readonly type: string;
   readonly machine: MachineIdentity;
+  /** What the machine looks like; absent where an earlier version of Statewright registered the type. */
+  readonly shape?: MachineShape;
   /** Event types that the schemas declare; absent when there are no schemas. */
   readonly events?: readonly string[];
   /** True when actors of the type need a `create` first. */

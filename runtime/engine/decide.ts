@@ -44,6 +44,7 @@ import type { RetryState } from "../supervise/retry-delays.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import type { Delivery } from "./delivery.ts";
 import { driverOf } from "./logic-of.ts";
+import { identityWith, type Migrations, migrationsFor } from "./migration.ts";
 
 /** An actor as the next message finds it: committed, or decided and not yet committed. */
 export interface Head {
@@ -58,6 +59,18 @@ export interface Head {
   readonly machineJson: string | undefined;
   /** Of a child actor that was made. */
   readonly birth: Birth | undefined;
+  /** Set while the state was brought here from another version, in memory alone: every decision commits it. */
+  readonly migrated: MigratedHead | undefined;
+}
+
+/** What is stored of an actor whose state was brought to another version, and what has to be done with the commit of it. */
+export interface MigratedHead {
+  /** The state value as it is stored. */
+  readonly value: unknown;
+  /** True when the stored state has live children. */
+  readonly wasLive: boolean;
+  /** About its children and timers. */
+  readonly work: readonly Work[];
 }
 
 /** The head of an actor that nothing is stored of. */
@@ -70,6 +83,7 @@ export const absentHead: Head = {
   snapshotJson: undefined,
   machineJson: undefined,
   birth: undefined,
+  migrated: undefined,
 };
 
 /** A record that goes with the state; ids are given when the commit is put together. */
@@ -184,7 +198,7 @@ export function decide(
       return take(given, { kind: "alias", systemId, holder, n });
     }
     case "migrate":
-      return unchanged(given, "ignored");
+      return head.migrated === undefined ? unchanged(given, "ignored") : kept(given, "migrated", head.migrated.value);
     case "event":
       return decideEvent(given);
   }
@@ -412,7 +426,7 @@ export function decideDead(
   const dead = { letter, reason, explanation };
   const isFailure = reason === "attempts" || reason === "terminal" || reason === "too-large";
   const end = definition === undefined ? undefined : endOfDead(given, isFailure, errorOf(attempts, explanation));
-  if (end === undefined) return finish(given, { outcome: "dead", from: head.value, next: head, outbox, dead });
+  if (end === undefined) return kept(given, "dead", head.value, { outbox, dead });
   const { driver, step } = end;
   return stepped(given, driver, "dead", head.value, step, [], { outbox, dead });
 }
@@ -521,10 +535,27 @@ interface Verdict {
   readonly answerJson?: string;
 }
 
+/** What a decision comes to besides the step of the machine. */
+interface Beside {
+  readonly outbox?: OutboxItem[];
+  readonly dead?: NonNullable<Verdict["dead"]>;
+  readonly answerJson?: string;
+}
+
 /** The message is handled, and the actor stays as it is. */
 function unchanged(given: Given, outcome: Outcome, answerJson?: string): Decision {
-  const verdict: Verdict = { outcome, from: given.head.value, next: given.head, outbox: [] };
-  return finish(given, answerJson === undefined ? verdict : { ...verdict, answerJson });
+  return kept(given, outcome, given.head.value, answerJson === undefined ? {} : { answerJson });
+}
+
+/** The machine takes no step. A state that was brought here from another version is written all the same. */
+function kept(given: Given, outcome: Outcome, from: unknown, beside: Beside = {}): Decision {
+  const { head } = given;
+  if (head.migrated !== undefined && head.state !== undefined) {
+    const step: Step = { state: head.state, outcome: "ignored", work: [] };
+    return stepped(given, driverFor(given), outcome, from, step, [], beside);
+  }
+  const { outbox = [], ...rest } = beside;
+  return finish(given, { outcome, from, next: head, outbox, ...rest });
 }
 
 /** The machine took a step: its state is encoded, its work sorted. `before` is work that comes first. */
@@ -535,15 +566,15 @@ function stepped(
   from: unknown,
   step: Step,
   before: readonly Work[] = [],
-  dead?: { readonly outbox: OutboxItem[]; readonly dead: NonNullable<Verdict["dead"]> },
+  { outbox = [], ...beside }: Beside = {},
 ): Decision {
   const { head, delivery, envelope } = given;
   const view = driver.view(step.state);
   const stored = storable(given, driver, "its state", () => driver.toStored(step.state));
-  const outbox: OutboxItem[] = dead?.outbox ?? [];
   const after: AfterWork[] = [];
   let reply: { readonly value: unknown } | undefined;
-  for (const work of [...before, ...step.work]) {
+  const { migrated } = head;
+  for (const work of [...(migrated?.work ?? []), ...before, ...step.work]) {
     if (work.kind === "reply")
       reply = { value: storable(given, driver, "a reply", () => toStored(work.value, "reply")) };
     else if (work.kind === "run" || work.kind === "log" || work.kind === "deliver") after.push(work);
@@ -554,16 +585,20 @@ function stepped(
   }
   const live = driver.live(step.state);
   const wasLive =
-    head.state !== undefined &&
-    driverOf(given.definition as RunnableDefinition, head.birth).live(head.state).length > 0;
+    migrated?.wasLive ??
+    (head.state !== undefined &&
+      driverOf(given.definition as RunnableDefinition, head.birth).live(head.state).length > 0);
   if (live.length > 0 !== wasLive) outbox.push({ kind: "live", isLive: live.length > 0 });
+  const birth =
+    stored.birth ?? (delivery.stream === "core" && envelope?.kind === "start" ? envelope.birth : head.birth);
   const next = {
     status: view.status,
     state: step.state,
     value: view.value,
     snapshotJson: JSON.stringify(stored),
-    machineJson: identityJson(driver),
-    birth: stored.birth ?? (delivery.stream === "core" && envelope?.kind === "start" ? envelope.birth : head.birth),
+    machineJson: identityJson(driver, migrationsFor(given.definition?.migrations, birth?.src ?? [])),
+    birth,
+    migrated: undefined,
   };
   const verdict: Verdict = {
     outcome,
@@ -573,7 +608,7 @@ function stepped(
     after,
     ...(live.length > 0 || wasLive ? { live } : {}),
     ...(reply === undefined ? {} : { reply }),
-    ...(dead === undefined ? {} : { dead: dead.dead }),
+    ...beside,
   };
   return finish(given, verdict);
 }
@@ -655,13 +690,14 @@ function mail(to: Address, kind: Envelope["kind"], fields: string): OutboxItem {
   return { kind: "mail", to, fields: `"kind":"${kind}",${fields}` };
 }
 
-const identities = new WeakMap<MachineDriver, string>();
+const identities = new WeakMap<object, string>();
 
-function identityJson(driver: MachineDriver): string {
-  let json = identities.get(driver);
+function identityJson(driver: MachineDriver, migrations: Migrations | undefined): string {
+  // Migrations belong to one driver; two names of one child machine may have different ones.
+  let json = identities.get(migrations ?? driver);
   if (json === undefined) {
-    json = JSON.stringify(driver.identity);
-    identities.set(driver, json);
+    json = JSON.stringify(identityWith(driver.identity, migrations));
+    identities.set(migrations ?? driver, json);
   }
   return json;
 }
@@ -737,6 +773,7 @@ function finish(given: Given, verdict: Verdict): Decision {
       snapshotJson: next.snapshotJson,
       machineJson: next.machineJson,
       birth: next.birth,
+      migrated: undefined,
     },
     handledJson,
     outbox,

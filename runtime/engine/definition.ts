@@ -1,6 +1,7 @@
 /** What the engine needs to know of an actor type; `defineActor` makes it. */
 import type { MachineDriver, MachineEvent } from "../machine/driver.ts";
 import type { CompiledRetryPolicy } from "../supervise/retry-policy.ts";
+import type { MigrationTree } from "./migration.ts";
 
 /** What the door says about an event or an input. */
 export type DoorCheck<T> = T | { readonly reason: "schema" | "reserved"; readonly problems: readonly string[] };
@@ -16,6 +17,8 @@ export interface OwnedActivity {
 export interface RunnableDefinition {
   readonly type: string;
   readonly driver: MachineDriver;
+  /** How states of other versions are brought to the machine's; undefined when there is no way. */
+  readonly migrations: MigrationTree | undefined;
   readonly retry: CompiledRetryPolicy;
   /** Event types that the schemas declare; undefined when there are no schemas. */
   readonly eventTypes: readonly string[] | undefined;

@@ -6,14 +6,14 @@
  * 3. A lane has at most one commit in flight.
  */
 import type { Address } from "../core/address.ts";
-import type { Birth } from "../core/envelope.ts";
 import type { Cursor, StateRecord } from "../core/records.ts";
 import type { StreamName } from "../core/subjects.ts";
-import type { LiveChild, MachineState } from "../machine/driver.ts";
+import type { LiveChild } from "../machine/driver.ts";
 import { absentHead, type Decision, type Head } from "./decide.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import type { Delivery } from "./delivery.ts";
 import { driverOf } from "./logic-of.ts";
+import { migrationsFor, useStored } from "./migration.ts";
 
 /** Where a lane stands. `cold`: state not loaded. `waiting`: its first delivery waits for a retry. `parked`: its stored state cannot be used. */
 export type LanePhase = "cold" | "loading" | "ready" | "waiting" | "parked" | "closed";
@@ -93,9 +93,9 @@ export class Lane {
     return this.phase === "closed";
   }
 
-  /** Takes over the loaded state; throws `CorruptRecordError` when it does not fit the machine. */
-  load(seq: number, record: StateRecord | undefined): void {
-    this.head = record === undefined ? absentHead : headOf(record, this.definition);
+  /** Takes over the loaded state, brought to the version of the machine; throws `MigrationError` and `CorruptRecordError` when it cannot be used. */
+  load(seq: number, record: StateRecord | undefined, now: number): void {
+    this.head = record === undefined ? absentHead : headOf(this.address, record, this.definition, now);
     this.committed = this.head.cursor;
     this.seq = seq;
     this.phase = "ready";
@@ -103,11 +103,10 @@ export class Lane {
 
   /** Restores the machine state from its encoded form: what a failing step may have changed in memory is gone. */
   refreshHead(): void {
-    if (this.head.snapshotJson === undefined || this.definition === undefined) return;
-    this.head = {
-      ...this.head,
-      state: restore(this.head.snapshotJson, this.head.status, this.definition, this.head.birth),
-    };
+    const { snapshotJson, status, birth } = this.head;
+    if (snapshotJson === undefined || this.definition === undefined || status === "new") return;
+    const state = driverOf(this.definition, birth).fromStored(JSON.parse(snapshotJson), status);
+    this.head = { ...this.head, state };
   }
 
   /** Adds a decision on top of the head. */
@@ -163,29 +162,32 @@ export class Lane {
   }
 }
 
-function headOf(record: StateRecord, definition: RunnableDefinition | undefined): Head {
-  const snapshotJson = record.snapshot === undefined ? undefined : JSON.stringify(record.snapshot);
-  return {
-    revision: record.revision,
-    status: record.status,
-    cursor: record.cursor,
-    state:
-      snapshotJson === undefined || definition === undefined
-        ? undefined
-        : restore(snapshotJson, record.status, definition, record.snapshot?.birth),
-    value: record.snapshot?.value,
-    birth: record.snapshot?.birth,
+function headOf(address: Address, record: StateRecord, definition: RunnableDefinition | undefined, now: number): Head {
+  const { revision, status, cursor, machine, snapshot } = record;
+  const snapshotJson = snapshot === undefined ? undefined : JSON.stringify(snapshot);
+  const birth = snapshot?.birth;
+  const stored: Head = {
+    revision,
+    status,
+    cursor,
+    state: undefined,
+    value: snapshot?.value,
+    birth,
     snapshotJson,
-    machineJson: record.machine === undefined ? undefined : JSON.stringify(record.machine),
+    machineJson: machine === undefined ? undefined : JSON.stringify(machine),
+    migrated: undefined,
   };
-}
-
-function restore(
-  snapshotJson: string,
-  status: Head["status"],
-  definition: RunnableDefinition,
-  birth: Birth | undefined,
-): MachineState | undefined {
-  if (status === "new") return undefined;
-  return driverOf(definition, birth).fromStored(JSON.parse(snapshotJson), status);
+  if (snapshotJson === undefined || definition === undefined || status === "new") return stored;
+  const driver = driverOf(definition, birth);
+  const migrations = migrationsFor(definition.migrations, birth?.src ?? []);
+  const { state, migrated } = useStored(driver, migrations, { address, status, machine, snapshotJson }, now);
+  if (migrated === undefined) return { ...stored, state };
+  const wasLive = Object.values(snapshot?.children ?? {}).some(({ kind, ended }) => kind === "live" && ended !== true);
+  return {
+    ...stored,
+    state,
+    value: driver.view(state).value,
+    snapshotJson: migrated.snapshotJson,
+    migrated: { value: snapshot?.value, wasLive, work: migrated.work },
+  };
 }

@@ -89,7 +89,8 @@ export class Loader {
     this.#context.telemetry.counters.loads++;
     try {
       const what = `the state of ${formatAddress(lane.address)}`;
-      lane.load(record?.seq ?? 0, record === undefined ? undefined : decodeRecord<StateRecord>(what, record.data));
+      const state = record === undefined ? undefined : decodeRecord<StateRecord>(what, record.data);
+      lane.load(record?.seq ?? 0, state, this.#context.time.now());
     } catch (error) {
       this.#park(lane, error);
       return;

@@ -1,7 +1,7 @@
 /** An actor node: puts ownership, partitions, lanes and commits together and keeps the house. */
 
-import { isStatewrightError, SystemStoppedError } from "../core/errors.ts";
-import { type ActorTypeRecord, decodeRecord, encodeRecord, recordFormat, type SpaceRecord } from "../core/records.ts";
+import { SystemStoppedError } from "../core/errors.ts";
+import type { SpaceRecord } from "../core/records.ts";
 import { Subjects } from "../core/subjects.ts";
 import { sleep, systemTime, type Time } from "../core/time.ts";
 import type { Log } from "../log/log.ts";
@@ -14,6 +14,7 @@ import { Ownership } from "./ownership.ts";
 import { Partition } from "./partition.ts";
 import { Post } from "./post.ts";
 import { Purge } from "./purge.ts";
+import { registerTypes } from "./registry.ts";
 import { type NodeCounters, type NodeEvent, Telemetry } from "./telemetry.ts";
 
 /** Default settings of a node; durations in milliseconds. */
@@ -154,7 +155,7 @@ export class ActorNode {
     if (this.#state !== "new")
       throw new SystemStoppedError(`Cannot start node ${this.#context.node}: it was started before.`);
     this.#state = "running";
-    await this.#registerTypes();
+    await registerTypes(this.#context);
     await this.#ownership.start();
     const { checkpointMs, purgeMs, timerPurgeMs, passivateMs } = this.#context.settings;
     this.#every(checkpointMs, () => this.#checkpoint());
@@ -264,48 +265,6 @@ export class ActorNode {
     this.#context.telemetry.tell("info", "partition.handed-over", `Partition ${id} is handed over.`, { partition: id });
   }
 
-  async #registerTypes(): Promise<void> {
-    const { log, subjects, definitions, time, random } = this.#context;
-    const all = [...definitions.values()];
-    const known = await this.#patiently(() =>
-      log.lastMany(
-        "core",
-        all.map((definition) => subjects.actorType(definition.type)),
-      ),
-    );
-    for (const [i, definition] of all.entries()) {
-      const record: ActorTypeRecord = {
-        format: recordFormat,
-        type: definition.type,
-        machine: definition.driver.identity,
-        ...(definition.eventTypes === undefined ? {} : { events: definition.eventTypes }),
-        needsCreate: definition.needsCreate,
-      };
-      const before = known[i];
-      if (before !== undefined && isSame(before.data, record)) continue;
-      for (let attempt = 1; ; attempt++) {
-        const result = await log.append("core", [
-          { subject: subjects.actorType(definition.type), data: encodeRecord(record) },
-        ]);
-        if (result._tag === "Appended") break;
-        await sleep(time, backoffMs(attempt, random));
-      }
-    }
-  }
-
-  /** Tries a read again a few times while the log is not to be reached. */
-  async #patiently<A>(read: () => Promise<A>): Promise<A> {
-    const { time, random } = this.#context;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await read();
-      } catch (error) {
-        if (attempt >= 5 || !isStatewrightError(error) || error._tag !== "LogUnavailableError") throw error;
-        await sleep(time, backoffMs(attempt, random));
-      }
-    }
-  }
-
   async #checkpoint(): Promise<void> {
     if (this.#ownership.mayCommit() !== undefined) return;
     await this.#writeCheckpoints([...this.#partitions.values()]);
@@ -388,13 +347,5 @@ export class ActorNode {
   #cancelTimers(): void {
     for (const cancel of this.#cancels) cancel();
     this.#cancels.clear();
-  }
-}
-
-function isSame(data: Uint8Array, record: ActorTypeRecord): boolean {
-  try {
-    return JSON.stringify(decodeRecord<ActorTypeRecord>("an actor type", data)) === JSON.stringify(record);
-  } catch {
-    return false;
   }
 }

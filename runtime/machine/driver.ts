@@ -8,6 +8,7 @@ import type { Address } from "../core/address.ts";
 import type { ActivityOutcome, Birth } from "../core/envelope.ts";
 import type { MachineIdentity, StoredSnapshot, StoredTask } from "../core/records.ts";
 import type { ReferencePort } from "../core/reference.ts";
+import type { MachineShape } from "../core/shape.ts";
 
 /** A machine's state in memory; opaque to everyone but its driver. */
 export type MachineState = { readonly __machineState: never };
@@ -151,6 +152,7 @@ export interface LiveChild {
 /** A machine made ready to run durably. */
 export interface MachineDriver {
   readonly identity: MachineIdentity;
+  readonly shape: MachineShape;
   /** The logic of children by name. */
   readonly children: ReadonlyMap<string, ChildLogic>;
 
@@ -176,6 +178,12 @@ export interface MachineDriver {
 
   /** The live children that should run; most actors have none. */
   live(state: MachineState): readonly LiveChild[];
+
+  /**
+   * Begins and ends children and timers of a state from another version, so that they are those of the states that it is in. `drop` names children that end in any
+   * case. Throws as {@link MachineDriver.create}.
+   */
+  resume(state: MachineState, drop: readonly string[], env: StepEnv): Step;
 
   /** Encodes a state for storage. Throws `NotStorableError` with the path of what cannot be stored. */
   toStored(state: MachineState): StoredSnapshot;

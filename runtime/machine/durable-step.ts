@@ -250,7 +250,8 @@ function end<Snapshot extends AnySnapshot>(
   return finish(stepper, env, ledger, stepper.ended(snapshot, status, error), undefined, "taken");
 }
 
-function scopeOf<Snapshot extends AnySnapshot>(
+/** The scope of a step. */
+export function scopeOf<Snapshot extends AnySnapshot>(
   stepper: Stepper<Snapshot>,
   env: StepEnv,
   event: string,
@@ -266,7 +267,7 @@ function scopeOf<Snapshot extends AnySnapshot>(
 }
 
 /** Puts the next state together, and tells the parent what it is to know. */
-function finish<Snapshot extends AnySnapshot>(
+export function finish<Snapshot extends AnySnapshot>(
   stepper: Stepper<Snapshot>,
   env: StepEnv,
   ledger: Ledger,

@@ -6,8 +6,8 @@ import type { MachineIdentity } from "../core/records.ts";
 /**
  * Returns who a machine is, as stored with every state that it wrote.
  *
- * Details: the fingerprint covers the state tree: ids, types, initial states, kinds of history, and for every event descriptor the targets in their order; not
- * guards, actions, context, tags, meta and descriptions. It does not depend on the order of keys, nor on process or platform.
+ * Details: the fingerprint covers the state tree: ids, types, initial states, kinds of history, and for every event descriptor the targets in their order,
+ * and what is invoked under which id; not guards, actions, context, tags, meta and descriptions. It does not depend on the order of keys, nor on process or platform.
  */
 export function identify(machine: AnyStateMachine): MachineIdentity {
   const version: unknown = machine.config.version;
@@ -15,7 +15,7 @@ export function identify(machine: AnyStateMachine): MachineIdentity {
     id: machine.id,
     ...(version === undefined ? {} : { version: String(version) }),
     fingerprint: createHash("sha256")
-      .update(JSON.stringify(shapeOf(machine.root)))
+      .update(JSON.stringify(structureOf(machine.root)))
       .digest("hex")
       .slice(0, 16),
   };
@@ -26,7 +26,15 @@ interface TransitionLike {
   readonly reenter: boolean;
 }
 
-function shapeOf(node: AnyStateNode): unknown {
+/** What a state node invokes, in the order of the machine. */
+export function invocationsOf(node: AnyStateNode): Array<{ readonly id: string; readonly src: string }> {
+  return (node.invoke as ReadonlyArray<{ readonly id: string; readonly src: unknown }>).map(({ id, src }) => ({
+    id,
+    src: String(src),
+  }));
+}
+
+function structureOf(node: AnyStateNode): unknown[] {
   const children = Object.values(node.states as Record<string, AnyStateNode>);
   const transitions = [...(node.transitions as ReadonlyMap<string, readonly TransitionLike[]>)];
   return [
@@ -37,7 +45,9 @@ function shapeOf(node: AnyStateNode): unknown {
     node.type === "history" ? [node.history, asTargets((node.config as { target?: unknown }).target)] : [],
     transitions.map(([descriptor, list]) => [descriptor, list.map(leadsTo)] as const).sort(byName),
     (node.always ?? []).map(leadsTo),
-    children.map((child) => [child.key, shapeOf(child)] as const).sort(byName),
+    children.map((child) => [child.key, structureOf(child)] as const).sort(byName),
+    // At the end, and only where there is any: machines that invoke nothing keep the fingerprint that they have always had.
+    ...invocationsOf(node).map(({ id, src }) => [id, src]),
   ];
 }
 

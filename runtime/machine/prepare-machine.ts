@@ -14,6 +14,7 @@ import { fromStored, toStored } from "../core/codec.ts";
 import { type Birth, isReservedEvent } from "../core/envelope.ts";
 import { InvalidDefinitionError, TerminalError } from "../core/errors.ts";
 import type { MachineIdentity, StoredSnapshot } from "../core/records.ts";
+import type { MachineShape } from "../core/shape.ts";
 import { activityMetaOf } from "./activity-meta.ts";
 import { checkDefinition, listNodes } from "./definition.ts";
 import type {
@@ -33,8 +34,10 @@ import { identify } from "./fingerprint.ts";
 import { type Inlined, inlineLogic } from "./inline-logic.ts";
 import { type ChildKinds, referencesTo } from "./ledger.ts";
 import { kindOf, type RawLogic, stubLogic } from "./logic.ts";
+import { resume } from "./resume.ts";
 import type { StepScope } from "./scope.ts";
 import { installSelector } from "./select.ts";
+import { shapeOf } from "./shape.ts";
 import { decodeSnapshot, encodeSnapshot, endedSnapshot, settle } from "./snapshot.ts";
 import { asState, DurableState, insideOf, type Surroundings } from "./state.ts";
 import { decodeSurroundings, encodeSurroundings } from "./surroundings.ts";
@@ -80,6 +83,7 @@ function prepare(machine: AnyStateMachine, where: string | undefined, drivers: D
 
 class XStateDriver implements MachineDriver, Stepper<AnyMachineSnapshot> {
   readonly identity: MachineIdentity;
+  readonly shape: MachineShape;
   readonly children = new Map<string, ChildLogic>();
   readonly machineId: string;
   readonly maxMicrosteps: number;
@@ -93,6 +97,7 @@ class XStateDriver implements MachineDriver, Stepper<AnyMachineSnapshot> {
     // A machine may, by way of others, invoke itself.
     drivers.set(machine, this);
     this.identity = identify(machine);
+    this.shape = shapeOf(machine);
     this.machineId = machine.id;
     const { maxIterations } = machine.options;
     this.maxMicrosteps = Number.isFinite(maxIterations) ? (maxIterations as number) : defaultMaxMicrosteps;
@@ -118,6 +123,10 @@ class XStateDriver implements MachineDriver, Stepper<AnyMachineSnapshot> {
   step(state: MachineState, arrival: Arrival, env: StepEnv): Step {
     if (arrival.kind === "event" && arrival.isInternal !== true) checkEvent(arrival.event, this.machineId);
     return step(this, state, arrival, env);
+  }
+
+  resume(state: MachineState, drop: readonly string[], env: StepEnv): Step {
+    return resume(this, this.#nodes.values(), state, drop, env);
   }
 
   view(state: MachineState): StateView {

@@ -8,6 +8,7 @@ import { fromStored, toStored } from "../core/codec.ts";
 import type { Birth } from "../core/envelope.ts";
 import { TerminalError } from "../core/errors.ts";
 import type { MachineIdentity, StoredSnapshot } from "../core/records.ts";
+import type { MachineShape } from "../core/shape.ts";
 import type {
   Arrival,
   ChildLogic,
@@ -37,6 +38,7 @@ const noLive: readonly LiveChild[] = [];
 /** The driver of transition logic; `name` is what its parent's machine calls it. */
 export class TransitionDriver implements MachineDriver, Stepper<TransitionSnapshot> {
   readonly identity: MachineIdentity;
+  readonly shape: MachineShape = { states: {} };
   readonly children: ReadonlyMap<string, ChildLogic> = new Map();
   readonly machineId: string;
   readonly maxMicrosteps = 1;
@@ -64,6 +66,9 @@ export class TransitionDriver implements MachineDriver, Stepper<TransitionSnapsh
   }
   step(state: MachineState, arrival: Arrival, env: StepEnv): Step {
     return step(this, state, arrival, env);
+  }
+  resume(state: MachineState): Step {
+    return { state, outcome: "ignored", work: [] };
   }
   view(state: MachineState): StateView {
     return { status: insideOf(state).snapshot.status, value: null };

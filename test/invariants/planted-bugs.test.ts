@@ -259,8 +259,8 @@ const bugs: readonly PlantedBug[] = [
         Lane.prototype,
         "load",
         (load) =>
-          function (this: Lane, seq: number, record: StateRecord | undefined) {
-            load.call(this, seq, record);
+          function (this: Lane, seq: number, record: StateRecord | undefined, now: number) {
+            load.call(this, seq, record, now);
             this.head = heads.get(this) ?? this.head;
           },
       );
@@ -283,8 +283,8 @@ const bugs: readonly PlantedBug[] = [
         Lane.prototype,
         "load",
         (load) =>
-          function (this: Lane, seq: number, record: StateRecord | undefined) {
-            load.call(this, seq, record);
+          function (this: Lane, seq: number, record: StateRecord | undefined, now: number) {
+            load.call(this, seq, record, now);
             this.head = { ...this.head, cursor: { ingress: 0, core: 0 } };
             this.committed = this.head.cursor;
           },
