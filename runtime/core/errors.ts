@@ -181,13 +181,37 @@ export class SystemStoppedError extends StatewrightError {
   readonly retry = "transient";
 }
 
-/** Throw it from a machine to dead-letter the message at once, without further attempts. */
+/** An attempt of an activity did not end within its `attemptTimeout`, or the activity not within its `timeout`. */
+export class ActivityTimeoutError extends StatewrightError {
+  readonly _tag = "ActivityTimeoutError";
+  readonly retry = "transient";
+}
+
+/** An attempt of an activity was started again and again, and each time its worker was gone before it ended. */
+export class ActivityLostError extends StatewrightError {
+  readonly _tag = "ActivityLostError";
+  readonly retry = "terminal";
+}
+
+/** The reason with which the signal of an activity is aborted whose result nobody waits for any more. */
+export class ActivityCancelledError extends StatewrightError {
+  readonly _tag = "ActivityCancelledError";
+  readonly retry = "terminal";
+}
+
+/** What an activity was given, or what it returned, was refused by its schema. */
+export class ActivityValueError extends StatewrightError {
+  readonly _tag = "ActivityValueError";
+  readonly retry = "terminal";
+}
+
+/** Throw it from a machine to dead-letter the message at once, without further attempts; from an activity to fail it without further attempts. */
 export class TerminalError extends StatewrightError {
   readonly _tag = "TerminalError";
   readonly retry = "terminal";
 }
 
-/** Throw it from a machine to have the message tried again; `retryAfterMs` replaces the policy's delay. */
+/** Throw it from a machine or an activity to have it tried again; `retryAfterMs` replaces the policy's delay. */
 export class RetryableError extends StatewrightError {
   readonly _tag = "RetryableError";
   readonly retry = "transient";

@@ -33,6 +33,17 @@ export function checkType(type: string): string {
   return type;
 }
 
+/** Returns the activity name when it can be given to an activity; throws {@link InvalidNameError} otherwise. */
+export function checkActivityName(name: string): string {
+  if (typeof name !== "string" || !typePattern.test(name)) {
+    throw new InvalidNameError(
+      `Cannot use ${quote(name)} as an activity name: it must start with a letter and hold at most 64 letters, digits, "-" or "_".`,
+      { details: { name } },
+    );
+  }
+  return name;
+}
+
 /** Returns the space name when it is valid; throws {@link InvalidNameError} otherwise. */
 export function checkSpace(space: string): string {
   if (typeof space !== "string" || !spacePattern.test(space)) {

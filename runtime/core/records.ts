@@ -322,6 +322,42 @@ export interface TaskRecord {
   readonly input: unknown;
   /** When the activity was asked for, milliseconds since 1970. */
   readonly since: number;
+  /** How many workers were gone before it ended; set when a worker gives it back. */
+  readonly lost?: number;
+}
+
+/** How much of an activity's limits is used, as a whole or for one key. */
+export interface LimitRecord {
+  readonly format: number;
+  /** The attempts that are under way, where their number is limited. */
+  readonly holders: readonly LimitHolder[];
+  /** Starts that may still count, oldest first, where their rate is limited. `id` is that of the write that began the entry. */
+  readonly starts: ReadonlyArray<{ readonly id: string; readonly count: number }>;
+  /** Holders that were taken off since their worker was gone: how often, by task. */
+  readonly lost: Readonly<Record<string, number>>;
+  /** The worker that wrote it. */
+  readonly by: string;
+  /** Unique for the write. */
+  readonly write: string;
+}
+
+/** One attempt that is under way. */
+export interface LimitHolder {
+  readonly task: string;
+  /** As in {@link WorkerRecord}. */
+  readonly worker: string;
+  /** How often a worker was gone before it ended. */
+  readonly lost?: number;
+}
+
+/** A sign of life of a process whose activities hold places under a limit. */
+export interface WorkerRecord {
+  readonly format: number;
+  /** Name and start token. */
+  readonly worker: string;
+  readonly beat: number;
+  /** Without a sign of life for so long its places are given to others, milliseconds. */
+  readonly leaseMs: number;
 }
 
 /** Says that an actor has live children, which its owner is to start again after a takeover. */

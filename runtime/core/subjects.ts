@@ -13,7 +13,7 @@
  *          `sw.<space>.core.<partition>.task.<activity>.<type>.<id>.<n>-<attempt>`  attempts of activities
  *          `sw.<space>.core.<partition>.live.<type>.<id>`                 actors with live children
  *          `sw.<space>.core.<partition>.checkpoint` and `.lease`          low-water mark and owner
- *          `sw.<space>.core.space.config`, `.space.type.<type>`, `.space.node.<node>`, `.space.limit.<activity>.<key>`
+ *          `sw.<space>.core.space.config`, `.space.type.<type>`, `.space.node.<node>`, `.space.limit.<activity>.<key>`, `.space.worker.<worker>`
  * no stream `sw.<space>.reply.<client>.<ask>`                             answers to `ask`
  *           `sw.<space>.cancel.<activity>`                               attempts of activities that are not wanted any more
  */
@@ -178,6 +178,11 @@ export class Subjects {
     return `${this.#core}.space.limit.${toToken(activity, "an activity name")}.${key === "" ? "=" : toToken(key, "an activity key")}`;
   }
 
+  /** The use of an activity's limits, as a whole and for every key. */
+  limitsOf(activity: string): string {
+    return `${this.#core}.space.limit.${toToken(activity, "an activity name")}.*`;
+  }
+
   checkpoint(partition: number): string {
     return `${this.#core}.${partition}.checkpoint`;
   }
@@ -201,6 +206,13 @@ export class Subjects {
   }
   nodes(): string {
     return `${this.#core}.space.node.>`;
+  }
+
+  worker(worker: string): string {
+    return `${this.#core}.space.worker.${toToken(worker, "a worker name")}`;
+  }
+  workers(): string {
+    return `${this.#core}.space.worker.*`;
   }
 
   reply(client: string, ask: string): string {

@@ -30,6 +30,10 @@ export interface NodeSettings {
   readonly passivateMs: number;
   /** A graceful stop that is not finished after this time becomes an abrupt one. */
   readonly drainMs: number;
+  /** How many attempts of activities run at once. */
+  readonly maxActivities: number;
+  /** A process without a sign of life for so long loses the places that its activities hold under limits. */
+  readonly workerLeaseMs: number;
   readonly maxRecordsPerCommit: number;
   readonly maxBytesPerCommit: number;
 }

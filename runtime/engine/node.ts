@@ -32,6 +32,8 @@ export const defaultSettings: NodeSettings = {
   cacheBytes: 64 * 1024 * 1024,
   passivateMs: 300_000,
   drainMs: 15_000,
+  maxActivities: 100,
+  workerLeaseMs: 15_000,
   maxRecordsPerCommit: 1000,
   maxBytesPerCommit: 4 * 1024 * 1024,
 };

@@ -47,6 +47,24 @@ export interface NodeCounters {
   timersStale: number;
 }
 
+/** Counters of the activities that ran in one process since it started. */
+export interface ActivityCounters {
+  /** Attempts that were started. */
+  started: number;
+  /** Attempts that returned. */
+  done: number;
+  /** Attempts that threw, were refused by a schema, or were lost too often. */
+  failed: number;
+  /** Attempts that were given up at their timeout. */
+  timedOut: number;
+  /** Attempts that were made again since their worker was gone. */
+  lost: number;
+  /** Attempts whose result nobody wanted any more. */
+  cancelled: number;
+  /** Tasks that were given back: the process stopped, or others were to have their turn. */
+  returned: number;
+}
+
 /** Counts and times of one node. */
 export class Telemetry {
   readonly counters: NodeCounters = {
@@ -67,6 +85,15 @@ export class Telemetry {
     takeovers: 0,
     timersFired: 0,
     timersStale: 0,
+  };
+  readonly activities: ActivityCounters = {
+    started: 0,
+    done: 0,
+    failed: 0,
+    timedOut: 0,
+    lost: 0,
+    cancelled: 0,
+    returned: 0,
   };
   /** Milliseconds from the moment a message was sent to its commit, as the clocks of sender and node say. */
   readonly sendToCommit: Latencies = new Latencies();

@@ -26,6 +26,9 @@ export interface StreamConfig {
 export interface ConsumerInfo {
   readonly name: string;
   readonly num_pending: number;
+  readonly num_ack_pending: number;
+  /** Everything up to it is acknowledged. */
+  readonly ack_floor: { readonly consumer_seq: number; readonly stream_seq: number };
   readonly delivered: { readonly consumer_seq: number; readonly stream_seq: number };
   readonly config: Readonly<Record<string, unknown>>;
 }

@@ -7,7 +7,7 @@
  */
 import type { Msg, Subscription } from "@nats-io/transport-node";
 import { InvalidNameError, LogUnavailableError, SpaceConfigError, SystemStoppedError } from "../core/errors.ts";
-import type { OpenWorkQueue, Task, WorkQueue, WorkQueueOptions } from "../log/work-queue.ts";
+import type { OpenWorkQueue, QueueState, Task, WorkQueue, WorkQueueOptions } from "../log/work-queue.ts";
 import { type ConsumerInfo, callApi } from "./api.ts";
 import type { Connection } from "./connection.ts";
 import { readDelivery } from "./reader.ts";
@@ -85,6 +85,22 @@ class PullQueue implements OpenWorkQueue {
     if (first.length === 0 || max === 1) return first;
     // What has been taken is handed over, whatever becomes of the rest.
     return [...first, ...(await this.#pullOnce(max - 1, 0).catch(() => []))];
+  }
+
+  async state(): Promise<QueueState> {
+    const what = `look at the work queue ${this.#options.name}`;
+    this.#check();
+    await this.#connection.whenConnected(what);
+    const { value, error } = await callApi<ConsumerInfo>(
+      this.#connection,
+      what,
+      `CONSUMER.INFO.${this.#binding.name}.${this.#consumer}`,
+    );
+    // Without its consumer the queue begins again at the first task that is in the stream.
+    if (value === undefined && error?.code === 404) return { floor: 0, waiting: 0, out: 0 };
+    if (value === undefined)
+      throw new LogUnavailableError(`Cannot ${what}: ${error?.description} (${error?.err_code}).`);
+    return { floor: value.ack_floor.stream_seq, waiting: value.num_pending, out: value.num_ack_pending };
   }
 
   async close(): Promise<void> {

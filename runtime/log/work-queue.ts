@@ -4,6 +4,7 @@
  * 1. A task is delivered at least once; order is not promised.
  * 2. A task that is neither acknowledged nor extended within `visibilityMs` is delivered again, with `delivery` one higher.
  * 3. Acknowledging is a hint, as everywhere: after a crash an acknowledged task may be delivered again.
+ * 4. Acknowledged tasks stay in the log: whoever works on them purges what lies below the floor.
  */
 
 /** A queue over the records that match a filter. */
@@ -33,10 +34,22 @@ export interface Task {
   extend(): void;
 }
 
+/** How far the work on a queue has come. */
+export interface QueueState {
+  /** Every task of the queue with at most this sequence is acknowledged, or was purged; tasks that are acknowledged now may lie above it. */
+  readonly floor: number;
+  /** Tasks that have never been handed out. */
+  readonly waiting: number;
+  /** Tasks that were handed out, or given back, and are not acknowledged. */
+  readonly out: number;
+}
+
 /** An open queue. */
 export interface OpenWorkQueue {
   /** Takes up to `max` tasks; waits up to `waitMs` for the first. Resolves with none when the time is over. */
   pull(max: number, waitMs: number): Promise<readonly Task[]>;
+  /** Rejects with `LogUnavailableError`. */
+  state(): Promise<QueueState>;
   close(): Promise<void>;
 }
 

@@ -5,7 +5,7 @@
  * 2. An acknowledgement counts whoever sends it and whenever: a late one takes the task from its new holder.
  * 3. Tasks that come back are handed out before or after new ones, as chance has it (without virtual time: before).
  */
-import type { OpenWorkQueue, Task, WorkQueue, WorkQueueOptions } from "../log/work-queue.ts";
+import type { OpenWorkQueue, QueueState, Task, WorkQueue, WorkQueueOptions } from "../log/work-queue.ts";
 import type { Faults } from "./faults.ts";
 import type { StoredEntry } from "./memory-stream.ts";
 import { type ProcessLink, stopped, unavailable } from "./process-link.ts";
@@ -39,6 +39,9 @@ export class SharedQueue {
   #fresh: StoredEntry[];
   #again: HeldTask[] = [];
   #out = new Set<HeldTask>();
+  /** All that were handed out and are not done. */
+  #undone = new Set<HeldTask>();
+  #lastSeq: number;
   #pulls: Pull[] = [];
   #acked: HeldTask[] = [];
 
@@ -48,6 +51,7 @@ export class SharedQueue {
     this.#visibilityMs = visibilityOf(options);
     this.#maxInFlight = maxInFlightOf(options);
     this.#fresh = stored;
+    this.#lastSeq = stored.at(-1)?.record.seq ?? 0;
   }
 
   /** Takes over the settings of whoever opens the queue again. */
@@ -63,6 +67,14 @@ export class SharedQueue {
 
   offer(entry: StoredEntry): void {
     this.#fresh.push(entry);
+    this.#lastSeq = entry.record.seq;
+  }
+
+  state(): QueueState {
+    const fresh = this.#fresh.filter((entry) => entry.isStored);
+    const undone = [...this.#undone].filter((task) => task.entry.isStored);
+    const open = [...fresh, ...undone.map((task) => task.entry)].map((entry) => entry.record.seq);
+    return { floor: Math.min(this.#lastSeq, ...open.map((seq) => seq - 1)), waiting: fresh.length, out: undone.length };
   }
 
   pull(pull: Pull): void {
@@ -81,6 +93,7 @@ export class SharedQueue {
     if (task.phase === "done") return;
     this.#stop(task);
     task.phase = "done";
+    this.#undone.delete(task);
     this.#acked.push(task);
     if (this.#acked.length > rememberedAcks) this.#acked.shift();
     this.serve();
@@ -105,6 +118,7 @@ export class SharedQueue {
     for (const task of this.#acked) {
       if (!this.#wire.random.chance(0.5)) continue;
       task.phase = "waiting";
+      this.#undone.add(task);
       this.#again.push(task);
     }
     this.#acked = [];
@@ -132,6 +146,7 @@ export class SharedQueue {
       task.phase = "out";
       task.delivery++;
       this.#out.add(task);
+      this.#undone.add(task);
       this.#startVisibility(task);
       tasks.push(task);
     }
@@ -218,6 +233,16 @@ export class MemoryWorkQueue implements WorkQueue {
     const puller: Puller = { name: options.name, queue, waiting: new Set(), isClosed: false };
     return {
       pull: (max, waitMs) => (puller.isClosed ? Promise.reject(stopped()) : this.#pull(puller, max, waitMs)),
+      state: () =>
+        puller.isClosed
+          ? Promise.reject(stopped())
+          : link.call<QueueState>({
+              label: "queue.state",
+              apply: (answer) => answer(queue.state()),
+              whenLost: () => {
+                throw unavailable(`look at the work queue ${options.name}`);
+              },
+            }),
       close: async () => {
         puller.isClosed = true;
         for (const end of puller.waiting) end();

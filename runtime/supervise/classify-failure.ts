@@ -12,6 +12,8 @@ const terminalTags: ReadonlySet<string> = new Set([
   "InvalidEventError",
   "InvalidNameError",
   "InvalidDefinitionError",
+  "ActivityValueError",
+  "ActivityLostError",
 ]);
 
 /**

@@ -793,6 +793,57 @@ export function logContract(name: string, open: () => Promise<ContractBroker>): 
         await queue.close();
       });
 
+      test("says up to where every task is done, and lets that be purged", async () => {
+        const queue = await openQueue();
+        const floor = async () => (await queue.state()).floor;
+        const firstSeq = await store(log, "core", ...["a", "b", "c", "d"].map(task));
+        expect(await queue.state()).toMatchObject({ waiting: 4, out: 0 });
+        expect(await floor()).toBeLessThan(firstSeq);
+        const got = await pull(queue, 4);
+        const bySeq = [...got].sort((x, y) => x.seq - y.seq) as [Task, Task, Task, Task];
+        await eventually(async () => expect(await queue.state()).toMatchObject({ waiting: 0, out: 4 }));
+        // What was done out of order waits for what is before it.
+        bySeq[1].ack();
+        bySeq[3].ack();
+        await eventually(async () => expect((await queue.state()).out).toBe(2));
+        expect(await floor()).toBeLessThan(firstSeq);
+        bySeq[0].ack();
+        await eventually(async () => expect(await floor()).toBe(bySeq[1].seq));
+        expect(await log.purge("core", tasks(), (await floor()) + 1)).toBe(2);
+        expect((await all(log.scan("core", tasks()))).map(text)).toEqual(["c", "d"]);
+        // What was not done comes again, whatever was purged below it.
+        bySeq[2].nak();
+        const [again] = (await pull(queue, 1)) as [Task];
+        expect([text(again), again.delivery]).toEqual(["c", 2]);
+        again.ack();
+        await eventually(async () => expect(await floor()).toBe(bySeq[3].seq));
+        expect(await log.purge("core", tasks(), (await floor()) + 1)).toBe(2);
+        await store(log, "core", task("e"));
+        const [fresh] = (await pull(queue, 1)) as [Task];
+        expect(text(fresh)).toBe("e");
+        fresh.ack();
+        await queue.close();
+        await expect(queue.state()).rejects.toMatchObject({ _tag: "SystemStoppedError" });
+      });
+
+      test("is not held up by a task that was purged while it was out", async () => {
+        const queue = await openQueue({ visibilityMs: 1_000 });
+        await store(log, "core", task("a"), task("b"));
+        const got = await pull(queue, 2);
+        await log.purge("core", `${root}.core.0.task.${type}.a`);
+        for (const each of got) if (text(each) === "b") each.ack();
+        const last = await store(log, "core", task("c"));
+        const [c] = (await pull(queue, 1)) as [Task];
+        expect(text(c)).toBe("c");
+        c.ack();
+        // A task that is gone may be remembered until it would have come again.
+        await eventually(async () => {
+          expect(await queue.pull(1, 100)).toEqual([]);
+          expect((await queue.state()).floor).toBe(last);
+        });
+        await queue.close();
+      });
+
       test("lets no pull wait on when it is closed", async () => {
         const queue = await openQueue();
         const end = (pulled: Promise<readonly Task[]>) =>

@@ -1,0 +1,323 @@
+/**
+ * Activities: work outside of machines, such as a call of another service, run by workers under a retry policy and limits of its own.
+ *
+ * 1. A definition is XState promise logic: it goes wherever a machine names an actor, and runs under a plain `createActor` too.
+ * 2. A definition is complete when it exists: all problems of its options are thrown here, at once.
+ * 3. What the schemas make of input and output is what handler and machine get; both are checked by the worker.
+ */
+import * as Effect from "effect/Effect";
+import { formatAddress } from "../runtime/core/address.ts";
+import { isStatewrightError } from "../runtime/core/errors.ts";
+import { checkActivityName } from "../runtime/core/names.ts";
+import { systemTime } from "../runtime/core/time.ts";
+import { attachRunnable, defaultHeartbeatMs, runnableOf } from "../runtime/engine/activities.ts";
+import type { ActivityLimits, RunnableActivity } from "../runtime/engine/definition.ts";
+import { refusedValue, runAttempt } from "../runtime/engine/run-attempt.ts";
+import { type ActivityLogic, type LiveRun, makeActivityLogic } from "../runtime/machine/activity-logic.ts";
+import { durationMs, refuseProblems, shown, unknownOptions } from "../runtime/supervise/check-options.ts";
+import {
+  type CompiledRetryPolicy,
+  compileRetryPolicy,
+  type RetryPolicyInput,
+} from "../runtime/supervise/retry-policy.ts";
+import type { DurationInput } from "./client/context.ts";
+import { type InferInput, type InferOutput, isSchema, type Schema, validate } from "./schema.ts";
+
+/** What a handler is given. */
+export interface ActivityRun<Input = unknown> {
+  /** As the schema gave it. */
+  readonly input: Input;
+  /**
+   * Aborted when nobody waits for the attempt any more: the state was left, the time is over, or the process stops. Its `reason` is an error that says
+   * which. Hand it on to whatever can be cancelled: `fetch(url, { signal })`.
+   */
+  readonly signal: AbortSignal;
+  /** The same for all attempts of one invocation, and for no other: what a service needs to recognise a call that it has seen before. */
+  readonly idempotencyKey: string;
+  /** From 1. An attempt whose worker died counts too. */
+  readonly attempt: number;
+  /** The actor that asked for it, as `type/id`. */
+  readonly actor: string;
+  /** The activity's name with its actor: the `id` of the invoke. */
+  readonly id: string;
+}
+
+/** What a handler may return: a value, a promise of it, or an Effect that needs no services. */
+export type ActivityReturn<Value> = Value | PromiseLike<Value> | EffectOf<Value>;
+
+/** What an Effect that needs no services looks like. */
+export interface EffectOf<out Value> {
+  readonly "~effect/Effect": {
+    readonly _A: (_: never) => Value;
+    readonly _E: unknown;
+    readonly _R: (_: never) => never;
+  };
+}
+
+/** Not more than `count` starts within `per`. */
+export interface ActivityRate {
+  readonly count: number;
+  readonly per: DurationInput;
+}
+
+/** Options of {@link defineActivity}; all but `run` have defaults. */
+export interface ActivityOptions<InputSchema, OutputSchema, Input, Result> {
+  /** Checks what the machine hands in: any Standard Schema v1 or Effect Schema. Default: everything is taken. */
+  readonly input?: InputSchema;
+  /** Checks what the handler returns, which must be the schema's input; the machine gets its output. Default: everything is taken. */
+  readonly output?: OutputSchema;
+  /** When a failed attempt is followed by another one. Default: see `RetryPolicy`. A `TerminalError` is never tried again. */
+  readonly retry?: RetryPolicyInput;
+  /** An attempt that takes longer fails with `ActivityTimeoutError`, also when the handler never returns. Default: no limit. */
+  readonly attemptTimeout?: DurationInput;
+  /** All attempts together, and the waiting between them; then the activity fails with `ActivityTimeoutError`. Default: no limit. */
+  readonly timeout?: DurationInput;
+  /**
+   * An attempt whose worker has shown no sign of life for so long is given to another worker. Workers show it by themselves; one that blocks its event
+   * loop for longer is taken for dead. Default: 15 seconds; at least 1 second.
+   */
+  readonly heartbeat?: DurationInput;
+  /** How many attempts may be under way at once, over all processes. Default: no limit. */
+  readonly concurrency?: number;
+  /** How many attempts may start within some time, over all processes. Default: no limit. */
+  readonly rate?: ActivityRate;
+  /** What the limits of `perKey` are counted by, such as the customer's id. */
+  readonly key?: (input: InputSchema extends Schema ? InferOutput<InputSchema> : Input) => string;
+  /** Limits for each key. */
+  readonly perKey?: { readonly concurrency?: number; readonly rate?: ActivityRate };
+  /** Does the work. */
+  readonly run: (
+    run: ActivityRun<InputSchema extends Schema ? InferOutput<InputSchema> : Input>,
+  ) => ActivityReturn<OutputSchema extends Schema ? InferInput<OutputSchema> : Result>;
+}
+
+/** What a machine hands to the activity, and what it gets from it. */
+export type ActivityDefinition<Input = unknown, Output = unknown> = ActivityLogic<Output, Input> & {
+  /** The activity's name. */
+  readonly activity: string;
+};
+
+/** Any activity definition. */
+// biome-ignore lint/suspicious/noExplicitAny: XState's logic takes its input contravariantly; only `any` stands for all of them.
+export type AnyActivityDefinition = ActivityDefinition<any, any>;
+
+const optionNames = [
+  "input",
+  "output",
+  "retry",
+  "attemptTimeout",
+  "timeout",
+  "heartbeat",
+  "concurrency",
+  "rate",
+  "key",
+  "perKey",
+  "run",
+];
+
+/**
+ * Defines an activity.
+ *
+ * Details: `name` begins with a letter and holds at most 64 letters, digits, `-` or `_`. Tasks wait under it: a definition that is renamed leaves those
+ * behind that were asked for before. Use the definition wherever a machine names an actor; every node whose actors use it works on it, and so does every
+ * process that lists it in `startNode({ activities })`.
+ *
+ * An attempt runs at least once, and its result is applied once. Hand `idempotencyKey` to whatever must not do the work twice.
+ *
+ * Gotchas: under a plain live `createActor` there is one attempt, in this process, with `attemptTimeout` but without limits.
+ *
+ * Errors: `InvalidNameError` for the name; `InvalidOptionsError` naming every option that is wrong.
+ *
+ * ```ts
+ * const chargeCard = defineActivity("charge-card", {
+ *   input: z.object({ card: z.string(), amount: z.number() }),
+ *   retry: { maxAttempts: 8, cap: "1 minute" },
+ *   attemptTimeout: "10 seconds",
+ *   run: async ({ input, signal, idempotencyKey }) => {
+ *     const headers = { "Idempotency-Key": idempotencyKey };
+ *     const response = await fetch("https://payments.example/charges", { method: "POST", body: JSON.stringify(input), headers, signal });
+ *     return (await response.json()) as { charge: string };
+ *   },
+ * });
+ * ```
+ */
+export function defineActivity<
+  Result = unknown,
+  Input = unknown,
+  InputSchema extends Schema | undefined = undefined,
+  OutputSchema extends Schema | undefined = undefined,
+>(
+  name: string,
+  options: ActivityOptions<InputSchema, OutputSchema, Input, Result>,
+): ActivityDefinition<
+  InputSchema extends Schema ? InferInput<InputSchema> : Input,
+  OutputSchema extends Schema ? InferOutput<OutputSchema> : Result
+> {
+  checkActivityName(name);
+  const activity = readOptions(name, options);
+  const logic = makeActivityLogic<unknown, unknown>({ name, timeoutMs: activity.timeoutMs }, (given) =>
+    runLive(activity, given),
+  );
+  Object.defineProperty(logic, "activity", { value: name, enumerable: false });
+  // The types of input and output are those that the options declare: that is what the cast repeats.
+  return attachRunnable(logic, activity) as never;
+}
+
+/** True for what {@link defineActivity} returned, also in another copy of the package. */
+export function isActivityDefinition(value: unknown): value is AnyActivityDefinition {
+  return runnableOf(value) !== undefined;
+}
+
+async function runLive(activity: RunnableActivity, { input, signal, parent, id }: LiveRun<unknown>): Promise<unknown> {
+  const checked = activity.checkInput(input);
+  if ("problems" in checked) throw refusedValue(activity.name, "its input", checked.problems);
+  const idempotencyKey = `live.${crypto.randomUUID()}`;
+  const args = { input: checked.input, signal, idempotencyKey, attempt: 1, actor: { type: "live", id: parent }, id };
+  const end = await runAttempt(activity, args, systemTime);
+  if (end.kind === "done") return end.output;
+  throw end.kind === "aborted" ? signal.reason : end.error;
+}
+
+function readOptions(name: string, given: unknown): RunnableActivity {
+  const attempted = `Cannot define activity "${name}"`;
+  if (typeof given !== "object" || given === null) {
+    refuseProblems(attempted, [`the options are ${shown(given)}: use { run } and what else it needs`]);
+  }
+  // Read as unknown throughout: JavaScript callers hand in what they like.
+  const options = given as Readonly<Record<string, unknown>>;
+  const problems = unknownOptions(options, optionNames, "");
+  const { run, key } = options;
+  if (typeof run !== "function") problems.push(`run is ${shown(run)}: use the function that does the work`);
+  const input = readSchema(options.input, "input", problems);
+  const output = readSchema(options.output, "output", problems);
+  const retry = readRetry(options.retry as RetryPolicyInput | undefined, problems);
+  const duration = (option: string, leastMs: number): number | undefined => {
+    if (options[option] === undefined) return undefined;
+    const ms = durationMs(options[option], option, problems);
+    if (ms !== undefined && ms < leastMs) problems.push(`${option} is ${ms} ms: use at least ${leastMs} ms`);
+    return ms;
+  };
+  const attemptTimeoutMs = duration("attemptTimeout", 1);
+  const timeoutMs = duration("timeout", 1);
+  const heartbeatMs = duration("heartbeat", 1000) ?? defaultHeartbeatMs;
+  const limits = readLimits(options, "", problems);
+  const perKey = readPerKey(options.perKey, problems);
+  if (key !== undefined && typeof key !== "function")
+    problems.push(`key is ${shown(key)}: use a function of the input`);
+  if (key !== undefined && options.perKey === undefined)
+    problems.push("key has no effect without perKey: leave it out");
+  if (perKey !== undefined && key === undefined)
+    problems.push("perKey has no effect without key: add key, a function of the input");
+  refuseProblems(attempted, problems);
+  return {
+    name,
+    ...retry,
+    attemptTimeoutMs,
+    timeoutMs,
+    heartbeatMs,
+    limits,
+    perKey: perKey === undefined ? undefined : { ...perKey, keyOf: key as (input: unknown) => unknown },
+    checkInput: (value) => {
+      const checked = check(input, value, `the input of activity "${name}"`);
+      return "value" in checked ? { input: checked.value } : checked;
+    },
+    checkOutput: (value) => {
+      const checked = check(output, value, `the output of activity "${name}"`);
+      return "value" in checked ? { output: checked.value } : checked;
+    },
+    run: ({ actor, ...attempt }) =>
+      asPromise((run as (run: ActivityRun) => unknown)({ ...attempt, actor: formatAddress(actor) }), attempt.signal),
+  };
+}
+
+function asPromise(returned: unknown, signal: AbortSignal): unknown {
+  return Effect.isEffect(returned)
+    ? // What it needs besides is not there: that is what the type of a handler says.
+      Effect.runPromise(returned as Effect.Effect<unknown, unknown>, { signal })
+    : returned;
+}
+
+function readSchema(value: unknown, option: string, problems: string[]): Schema | undefined {
+  if (value === undefined || isSchema(value)) return value;
+  problems.push(`${option} is ${shown(value)}: use a Standard Schema or an Effect Schema`);
+  return undefined;
+}
+
+function check(
+  schema: Schema | undefined,
+  value: unknown,
+  what: string,
+): { readonly value: unknown } | { readonly reason: "schema"; readonly problems: readonly string[] } {
+  if (schema === undefined) return { value };
+  const checked = validate(schema, value, what);
+  return "value" in checked ? checked : { reason: "schema", problems: checked.problems };
+}
+
+/** Compiles the policy twice: its `retryIf` is for the worker, which has the error as it was thrown. */
+function readRetry(
+  input: RetryPolicyInput | undefined,
+  problems: string[],
+): Pick<RunnableActivity, "retry" | "isWorthRetrying"> {
+  let retry: CompiledRetryPolicy = compileRetryPolicy({});
+  let retryIf: ((error: unknown) => boolean) | undefined;
+  try {
+    retry = compileRetryPolicy(input);
+    if (input !== undefined && "retryIf" in input && input.retryIf !== undefined) {
+      const { retryIf: given, ...rest } = input;
+      retryIf = given;
+      retry = compileRetryPolicy(rest);
+    }
+  } catch (error) {
+    if (!isStatewrightError(error)) throw error;
+    problems.push(...(error.details.problems as readonly string[]));
+  }
+  return {
+    retry,
+    isWorthRetrying(error) {
+      try {
+        return retryIf === undefined || retryIf(error);
+      } catch {
+        // It has met an error that it was not written for: the attempts are limited, so such an error is tried again.
+        return true;
+      }
+    },
+  };
+}
+
+function readLimits(options: Readonly<Record<string, unknown>>, path: string, problems: string[]): ActivityLimits {
+  const { concurrency, rate } = options;
+  if (concurrency !== undefined && !isCount(concurrency))
+    problems.push(`${path}concurrency is ${shown(concurrency)}: use a whole number from 1`);
+  return { concurrency: concurrency as number | undefined, rate: readRate(rate, `${path}rate`, problems) };
+}
+
+function readRate(rate: unknown, path: string, problems: string[]): ActivityLimits["rate"] {
+  if (rate === undefined) return undefined;
+  if (typeof rate !== "object" || rate === null) {
+    problems.push(`${path} is ${shown(rate)}: use { count, per }`);
+    return undefined;
+  }
+  problems.push(...unknownOptions(rate, ["count", "per"], path));
+  const { count, per } = rate as Readonly<Record<string, unknown>>;
+  if (!isCount(count)) problems.push(`${path}.count is ${shown(count)}: use a whole number from 1`);
+  const perMs = durationMs(per, `${path}.per`, problems);
+  if (perMs === 0) problems.push(`${path}.per is 0 ms: use at least 1 ms`);
+  return { count: count as number, perMs: perMs ?? 0 };
+}
+
+function readPerKey(perKey: unknown, problems: string[]): ActivityLimits | undefined {
+  if (perKey === undefined) return undefined;
+  if (typeof perKey !== "object" || perKey === null) {
+    problems.push(`perKey is ${shown(perKey)}: use { concurrency, rate }`);
+    return undefined;
+  }
+  problems.push(...unknownOptions(perKey, ["concurrency", "rate"], "perKey"));
+  const limits = readLimits(perKey as Readonly<Record<string, unknown>>, "perKey.", problems);
+  if (limits.concurrency === undefined && limits.rate === undefined)
+    problems.push("perKey limits nothing: give it a concurrency or a rate");
+  return limits;
+}
+
+function isCount(value: unknown): boolean {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 1;
+}

@@ -1,0 +1,145 @@
+/**
+ * The activities of an actor type: which promise logic its machines name, and how workers run it.
+ *
+ * 1. An activity made by `defineActivity` keeps its own name wherever it is used; plain promise logic is named by the actor type and the way to it,
+ *    `order.payment.charge`. All processes come to the same names.
+ * 2. Plain promise logic has one attempt for every rejection, as in XState; an attempt whose worker died is made again.
+ */
+import { formatAddress } from "../core/address.ts";
+import { InvalidDefinitionError, TerminalError } from "../core/errors.ts";
+import { toToken } from "../core/names.ts";
+import { activityMetaOf } from "../machine/activity-meta.ts";
+import type { ChildLogic, MachineDriver } from "../machine/driver.ts";
+import { compileRetryPolicy } from "../supervise/retry-policy.ts";
+import type { AttemptArgs, RunnableActivities, RunnableActivity } from "./definition.ts";
+
+/** How long an attempt may be without a sign of life of its worker, when the activity does not say. */
+export const defaultHeartbeatMs = 15_000;
+
+const runnableKey = Symbol.for("statewright.activity.runnable");
+
+/** Puts what workers run beside the logic that machines name. */
+export function attachRunnable<Logic extends object>(logic: Logic, runnable: RunnableActivity): Logic {
+  return Object.defineProperty(logic, runnableKey, { value: runnable, enumerable: false });
+}
+
+/** What workers run of logic that `defineActivity` made; undefined for anything else. */
+export function runnableOf(logic: unknown): RunnableActivity | undefined {
+  return typeof logic === "object" && logic !== null
+    ? (logic as { [runnableKey]?: RunnableActivity })[runnableKey]
+    : undefined;
+}
+
+/**
+ * Finds the activities of a machine and of all machines below it.
+ *
+ * Errors: `InvalidDefinitionError` when two activities would have the same name; `InvalidNameError` for a name that is too long.
+ */
+export function activitiesOf(type: string, driver: MachineDriver): RunnableActivities {
+  const byName = new Map<string, { readonly activity: RunnableActivity; readonly logic: object }>();
+  const add = (path: readonly string[], child: ActivityChild): RunnableActivity => {
+    const activity = runnableOf(child.logic) ?? plainActivity(nameOf(type, path), child);
+    const known = byName.get(activity.name);
+    if (known === undefined) {
+      byName.set(activity.name, { activity, logic: child.logic });
+      return activity;
+    }
+    if (known.logic === child.logic) return known.activity;
+    throw new InvalidDefinitionError(
+      `Cannot run actor type "${type}": two activities of it have the name "${activity.name}". Give one of them another name.`,
+      { details: { type, activity: activity.name } },
+    );
+  };
+  for (const { path, child } of promisesBelow(driver, [], [])) add(path, child);
+  return {
+    all: [...byName.values()].map(({ activity }) => activity),
+    activity(path) {
+      const found = resolve(driver, path);
+      return found === undefined ? undefined : add(found.path, found.child);
+    },
+  };
+}
+
+type ActivityChild = ChildLogic & { readonly kind: "activity" };
+
+interface Found {
+  readonly path: readonly string[];
+  readonly child: ActivityChild;
+}
+
+/** Walks down; a machine that is its own descendant is not entered again. */
+function* promisesBelow(
+  driver: MachineDriver,
+  path: readonly string[],
+  above: readonly MachineDriver[],
+): Generator<Found> {
+  for (const [src, child] of driver.children) {
+    if (child.kind === "activity") yield { path: [...path, src], child };
+    if (child.kind !== "actor" || child.driver === driver || above.includes(child.driver)) continue;
+    yield* promisesBelow(child.driver, [...path, src], [...above, driver]);
+  }
+}
+
+/** Follows a path; where it comes to a machine a second time, the way between is left out, so that names stay those of {@link promisesBelow}. */
+function resolve(root: MachineDriver, path: readonly string[]): Found | undefined {
+  let way: Array<{ readonly driver: MachineDriver; readonly src: string }> = [];
+  let driver = root;
+  for (const [i, src] of path.entries()) {
+    const child = driver.children.get(src);
+    if (i === path.length - 1) {
+      return child?.kind === "activity" ? { path: [...way.map((step) => step.src), src], child } : undefined;
+    }
+    if (child?.kind !== "actor") return undefined;
+    way.push({ driver, src });
+    driver = child.driver;
+    const seen = way.findIndex((step) => step.driver === driver);
+    if (seen >= 0) way = way.slice(0, seen);
+  }
+  return undefined;
+}
+
+function nameOf(type: string, path: readonly string[]): string {
+  const name = [type, ...path].join(".");
+  toToken(name, "an activity name");
+  return name;
+}
+
+function plainActivity(name: string, child: ActivityChild): RunnableActivity {
+  return {
+    name,
+    retry: compileRetryPolicy({ maxAttempts: 1 }),
+    isWorthRetrying: () => true,
+    attemptTimeoutMs: undefined,
+    timeoutMs: activityMetaOf(child.logic)?.timeoutMs,
+    heartbeatMs: defaultHeartbeatMs,
+    limits: { concurrency: undefined, rate: undefined },
+    perKey: undefined,
+    checkInput: (input) => ({ input }),
+    checkOutput: (output) => ({ output }),
+    run: (attempt) => child.run(asXState(name, attempt) as never),
+  };
+}
+
+/** What XState's own promise logic is given: the input and the signal as ever, and ids in the place of actors. */
+function asXState(name: string, { input, signal, idempotencyKey, actor, id }: AttemptArgs): object {
+  const refuse = (what: string) => (): never => {
+    throw new TerminalError(
+      `Cannot use ${what} in the promise logic "${name}": it runs in a worker, which is not where the actor is. Return a value, and let the machine act on it.`,
+      { details: { activity: name, construct: what } },
+    );
+  };
+  const parent = { id: actor.id, sessionId: formatAddress(actor), send: refuse("self._parent.send") };
+  return {
+    input,
+    signal,
+    emit: refuse("emit"),
+    self: {
+      id,
+      sessionId: idempotencyKey,
+      _parent: parent,
+      send: refuse("self.send"),
+      getSnapshot: () => ({ status: "active", input, output: undefined, error: undefined }),
+    },
+    system: { get: refuse("system.get"), getAll: refuse("system.getAll") },
+  };
+}

@@ -1,0 +1,37 @@
+/** The names that tasks of activities go by: each the same in every process, for ever. */
+import { createHash } from "node:crypto";
+import { type Address, formatAddress } from "../core/address.ts";
+import { toToken } from "../core/names.ts";
+import type { TaskRecord } from "../core/records.ts";
+
+/** Names the work queue of an activity. */
+export function queueName(activity: string): string {
+  return /^[A-Za-z0-9_-]{1,60}$/.test(activity) ? `a-${activity}` : `h-${hashOf(activity)}`;
+}
+
+/** Names a task among those of its activity, in the records of limits. */
+export function taskName(subject: string): string {
+  // sw space core partition task activity type id n-attempt
+  const name = subject.split(".").slice(6).join(".");
+  return name.length <= 100 ? name : `h-${hashOf(name)}`;
+}
+
+/** The same for all attempts of one invocation, fit for a header. */
+export function idempotencyKey(space: string, actor: Address, n: number): string {
+  const readable = `${space}.${actor.type}.${toToken(actor.id)}.${n}`;
+  return readable.length <= 200 ? readable : `${space}.${hashOf(formatAddress(actor))}.${n}`;
+}
+
+/** Names the result of an attempt within the mailbox of its actor: there is one at most. */
+export function resultName({ n, attempt }: TaskRecord): string {
+  return `r${n}-${attempt}`;
+}
+
+/** The message id of an attempt's result. */
+export function resultId(task: TaskRecord): string {
+  return `${hashOf(task.actor)}.${resultName(task)}`;
+}
+
+function hashOf(text: string): string {
+  return createHash("sha256").update(text).digest("base64url");
+}
