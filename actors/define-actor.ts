@@ -9,6 +9,7 @@ import { type Address, makeAddress } from "../runtime/core/address.ts";
 import { isReservedEvent } from "../runtime/core/envelope.ts";
 import { isStatewrightError } from "../runtime/core/errors.ts";
 import { checkType } from "../runtime/core/names.ts";
+import { activitiesOf } from "../runtime/engine/activities.ts";
 import type { DoorCheck, RunnableDefinition } from "../runtime/engine/definition.ts";
 import {
   type Migration,
@@ -258,7 +259,7 @@ export function defineActor<
       const checked = validate(input, given, `the input of actor type "${type}"`);
       return "value" in checked ? { input: checked.value } : { reason: "schema", problems: checked.problems };
     },
-    activity: () => undefined,
+    activities: activitiesOf(type, driver),
     inputFor: (id) => (typeof input === "function" && !isSchema(input) ? input(id) : { id }),
   };
   return Object.defineProperty(definition, brand, { value: true, enumerable: false });

@@ -2,7 +2,7 @@
 import { assign, createActor, setup } from "xstate";
 import { defineActor } from "../index.ts";
 import { encodeEnvelope } from "../runtime/core/envelope.ts";
-import { decide, type Head } from "../runtime/engine/decide.ts";
+import { absentHead, decide, type Head } from "../runtime/engine/decide.ts";
 import type { Delivery } from "../runtime/engine/delivery.ts";
 import { median, type Result } from "./results.ts";
 
@@ -94,16 +94,7 @@ function runDecide(isRehydrated: boolean): number {
     sentAt: env.now,
     event: { type: "NEXT", by: 1 },
   });
-  let head: Head = {
-    revision: 0,
-    status: "new",
-    cursor: { ingress: 0, core: 0 },
-    state: undefined,
-    value: undefined,
-    snapshotJson: undefined,
-    machineJson: undefined,
-    birth: undefined,
-  };
+  let head: Head = absentHead;
   const tookMs = cpuMs(() => {
     for (let seq = 1; seq <= transitions; seq++) {
       const delivery = { stream: "ingress", seq, subject: "in", to, sender: "bench", data } as Delivery;

@@ -157,12 +157,6 @@ export class NotStorableError extends StatewrightError {
   readonly retry = "terminal";
 }
 
-/** An activity, or one attempt of it, was given up because it took too long. */
-export class ActivityTimeoutError extends StatewrightError {
-  readonly _tag = "ActivityTimeoutError";
-  readonly retry = "transient";
-}
-
 /** No nats-server could be found, fetched or started. */
 export class ServerUnavailableError extends StatewrightError {
   readonly _tag = "ServerUnavailableError";

@@ -7,13 +7,6 @@ import type { MigrationTree } from "./migration.ts";
 /** What the door says about an event or an input. */
 export type DoorCheck<T> = T | { readonly reason: "schema" | "reserved"; readonly problems: readonly string[] };
 
-/** What the owner of an actor must know of an activity; what workers must know comes on top. */
-export interface OwnedActivity {
-  /** The name under which workers take its tasks. */
-  readonly name: string;
-  readonly retry: CompiledRetryPolicy;
-}
-
 /** An actor type that the engine can run. */
 export interface RunnableDefinition {
   readonly type: string;
@@ -31,8 +24,6 @@ export interface RunnableDefinition {
   checkInput(input: unknown): DoorCheck<{ readonly input: unknown }>;
   /** The input of an actor that comes into being with its first event. */
   inputFor(id: string): unknown;
-  /** An activity by the names of actor logic that lead to it from the actor's machine; undefined when there is none. */
-  activity(path: readonly string[]): OwnedActivity | undefined;
 }
 
 /** The activities of an actor type. */

@@ -16,7 +16,7 @@ afterEach(killAll);
 afterAll(() => server.stop());
 
 /** Which time counts: somewhere in the middle of the work. */
-const times: Readonly<Record<FaultPoint, number>> = {
+const times: Readonly<Record<Exclude<FaultPoint, `timer.${string}`>, number>> = {
   read: 120,
   loaded: 6,
   decided: 100,
@@ -32,8 +32,13 @@ const times: Readonly<Record<FaultPoint, number>> = {
   drained: 2,
 };
 
+/** This workload sets no timers: the machines of test/machines come past those instants. */
+const points = faultPoints.filter(
+  (point): point is Exclude<FaultPoint, `timer.${string}`> => !point.startsWith("timer."),
+);
+
 describe("a node that dies once", () => {
-  it.each(faultPoints)("at %s has lost nothing and applied nothing twice when it is back", async (point) => {
+  it.each(points)("at %s has lost nothing and applied nothing twice when it is back", async (point) => {
     const space = { servers: server.url, space: `at-${point.replace(".", "-")}`, partitions: 4 };
     const journal = await Journal.open(space);
     const options = {
