@@ -14,6 +14,7 @@ import { createMemoryBroker, type MemoryBroker, type MemoryConnection } from "..
 import { VirtualTime } from "../runtime/memory/virtual-time.ts";
 import { type Client, createClient } from "./client.ts";
 import type { AnyActorDefinition } from "./define-actor.ts";
+import { passTime, type Sleeper } from "./long-advance.ts";
 
 /** Options of {@link createTestSystem}; all but `actors` have defaults. */
 export interface TestSystemOptions {
@@ -57,7 +58,9 @@ export interface TestSystem {
   startNode(options?: { readonly name?: string; readonly actors?: readonly AnyActorDefinition[] }): Promise<TestNode>;
   /** Lets time pass until the promise settles, and settles as it does. */
   run<A>(promise: Promise<A>): Promise<A>;
-  /** Lets so much time pass, in milliseconds. */
+  /**
+   * Lets so much time pass, in milliseconds. Nodes sleep through long times in which no timer is due, so that years pass in a moment.
+   */
   advance(ms: number): Promise<void>;
   stop(): Promise<void>;
 }
@@ -86,6 +89,7 @@ export async function createTestSystem(options: TestSystemOptions): Promise<Test
   };
   const settings = options.settings ?? {};
   const nodes: TestNode[] = [];
+  const sleepers: Sleeper[] = [];
 
   const run = async <A>(promise: Promise<A>): Promise<A> => {
     let isSettled = false;
@@ -101,6 +105,7 @@ export async function createTestSystem(options: TestSystemOptions): Promise<Test
     const name = given.name ?? `node-${nodes.length + 1}`;
     const connection = broker.connect(name);
     const random = time.random.fork(`node ${name} ${nodes.length}`);
+    let isFrozen = false;
     let planned: { readonly point: FaultPoint; left: number } | undefined;
     const node = new ActorNode({
       log: connection.log,
@@ -127,11 +132,24 @@ export async function createTestSystem(options: TestSystemOptions): Promise<Test
       crashAt: (point, count = 1) => {
         planned = { point, left: count };
       },
-      freeze: () => connection.freeze(),
-      thaw: () => connection.thaw(),
+      freeze: () => {
+        isFrozen = true;
+        connection.freeze();
+      },
+      thaw: () => {
+        isFrozen = false;
+        connection.thaw();
+      },
       stop: () => node.stop(),
     };
     nodes.push(testNode);
+    sleepers.push({
+      get isFrozen() {
+        return isFrozen;
+      },
+      freeze: testNode.freeze,
+      thaw: testNode.thaw,
+    });
     await run(node.start());
     return testNode;
   };
@@ -145,7 +163,7 @@ export async function createTestSystem(options: TestSystemOptions): Promise<Test
     nodes,
     startNode,
     run,
-    advance: (ms) => time.advance(ms),
+    advance: (ms) => passTime(ms, time, broker, spaceName, () => sleepers),
     stop: async () => {
       await run(client.close());
       for (const node of nodes) await run(node.stop());

@@ -130,6 +130,9 @@ export class Subjects {
   timer(partition: number, of: Address, timer: string, atMs: number): string {
     return `${this.#core}.${partition}.timer.${minuteTokens(atMs)}.${of.type}.${toToken(of.id)}.${timer}`;
   }
+  timers(): string {
+    return `${this.#core}.*.timer.>`;
+  }
   timersOfPartition(partition: number): string {
     return `${this.#core}.${partition}.timer.>`;
   }
