@@ -56,6 +56,24 @@ export interface HandledMessage {
   /** For `dead`: the letter. */
   readonly letter?: string;
   readonly reason?: DeadReason;
+  /**
+   * What the event carried besides its type, encoded for storage, so that the message can be replayed. Neither this nor `frame` is there when a message of the same
+   * commit is large, or when there are many.
+   */
+  readonly data?: Readonly<Record<string, unknown>>;
+  /** What else is needed to replay it, unless it is a plain event of a client. */
+  readonly frame?: MessageFrame;
+}
+
+/** How a handled message came, as far as that is not said elsewhere. */
+export interface MessageFrame
+  extends Partial<Pick<Envelope, "kind" | "input" | "internal" | "birth" | "n" | "result" | "systemId" | "holder">> {
+  /** It was read from CORE: `by` is an actor. */
+  readonly core?: true;
+  /** It was a dead letter before. */
+  readonly redriven?: true;
+  /** It was a timer; the state before has its event. */
+  readonly timer?: string;
 }
 
 /** The machine that wrote a snapshot. */

@@ -25,6 +25,7 @@ import type {
   HandledMessage,
   KeyRecord,
   LetterRecord,
+  MessageFrame,
   Outcome,
   StateRecord,
   TaskRecord,
@@ -117,6 +118,8 @@ export interface Decision {
   readonly outcome: Outcome;
   readonly head: Head;
   readonly handledJson: string;
+  /** The message, where it could be read. */
+  readonly envelope: Envelope | undefined;
   readonly outbox: readonly OutboxItem[];
   /** What is done after the commit. */
   readonly after: readonly AfterWork[];
@@ -778,6 +781,7 @@ function finish(given: Given, verdict: Verdict): Decision {
       migrated: undefined,
     },
     handledJson,
+    envelope,
     outbox,
     after: verdict.after ?? nothing,
     live: verdict.live,
@@ -873,6 +877,9 @@ function tooLarge(what: string, sizeBytes: number, limitBytes: number): PayloadT
 }
 
 const maxHandledPerRecord = 64;
+/** What one message may take in the state record so that it can be replayed, and what all of one commit may. */
+const maxReplayChars = 1024;
+const maxReplayCharsPerRecord = 8192;
 
 /** Puts the state record together from the decisions of one commit. */
 export function stateRecordBytes(
@@ -898,8 +905,42 @@ export function stateRecordBytes(
   const told = decisions.filter(
     (decision, i) => i >= decisions.length - maxHandledPerRecord || decision.replyTo !== undefined,
   );
-  json += `,"handled":[${told.map((decision) => decision.handledJson).join(",")}]}`;
+  const handled = told.length === decisions.length ? replayable(told) : undefined;
+  json += `,"handled":[${(handled ?? told.map((decision) => decision.handledJson)).join(",")}]}`;
   return Buffer.from(json);
+}
+
+/** The handled messages with what they carried; undefined when that is too much to be kept. */
+function replayable(decisions: readonly Decision[]): string[] | undefined {
+  if (decisions.length > maxHandledPerRecord) return undefined;
+  const handled: string[] = [];
+  let chars = 0;
+  for (const { handledJson, envelope, delivery } of decisions) {
+    // What cannot be read has no effect that could be replayed.
+    const carried = envelope === undefined ? "" : carriedJson(envelope, delivery);
+    if (carried === undefined || carried.length > maxReplayChars) return undefined;
+    chars += carried.length;
+    if (chars > maxReplayCharsPerRecord) return undefined;
+    handled.push(carried === "" ? handledJson : `${handledJson.slice(0, -1)},${carried}}`);
+  }
+  return handled;
+}
+
+/** The fields `data` and `frame` of a handled message, as JSON without braces; undefined when the message is clearly too large. */
+function carriedJson(envelope: Envelope, delivery: Delivery): string | undefined {
+  if (delivery.timer !== undefined) return `"frame":{"timer":"${delivery.timer}"}`;
+  if (delivery.data.length > 2 * maxReplayChars) return undefined;
+  const { kind, event, input, internal, birth, n, result, systemId, holder, redrive } = envelope;
+  const { type: _, ...data } = event ?? { type: "" };
+  const json = event === undefined ? "" : `"data":${JSON.stringify(data)}`;
+  if (kind === "event" && delivery.stream === "ingress") return json;
+  const frame: MessageFrame = {
+    ...(kind === "event" ? {} : { kind, input, birth, n, result, systemId, holder }),
+    ...(internal === undefined ? {} : { internal }),
+    ...(delivery.stream === "core" ? { core: true } : {}),
+    ...(redrive === undefined ? {} : { redriven: true }),
+  };
+  return `${json}${json === "" ? "" : ","}"frame":${JSON.stringify(frame)}`;
 }
 
 /** The bytes of a message from one actor to another. */

@@ -45,7 +45,9 @@ function replayActor(
       const letter = letterOf(commit, mail);
       const decision = decideAgain(mail, head, definition, limits, answers, letter);
       if (typeof decision === "string") return `${actor} at ${commit.seq}: ${decision}`;
-      const said = JSON.stringify(mail.handled?.said);
+      // What is kept beside for replays by the product itself is no part of the decision.
+      const { data: _data, frame: _frame, ...rest } = mail.handled?.said ?? {};
+      const said = JSON.stringify(rest);
       if (decision.handledJson !== said)
         return `${actor} at ${commit.seq} said ${said}, and says ${decision.handledJson} when it is replayed`;
       if (decision.key !== undefined && decision.answerJson !== undefined && decision.outcome !== "dead")
