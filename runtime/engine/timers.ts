@@ -252,7 +252,8 @@ export class Timers {
       const bucket = bucketFrom(this.#fromMs, this.#untilMs);
       try {
         await this.#scan(bucket);
-        this.#fromMs = bucket.toMs;
+        // What was broken off has not seen all.
+        if (!this.#isStopped) this.#fromMs = bucket.toMs;
         failures = 0;
       } catch (error) {
         if (isStatewrightError(error) && error._tag === "SystemStoppedError") break;

@@ -1,5 +1,5 @@
 /** The actors of the crash tests: what they hold at the end shows what was lost, applied twice, or applied out of order. */
-import { assign, emit, setup } from "xstate";
+import { assign, cancel, emit, enqueueActions, setup } from "xstate";
 import { z } from "zod";
 import { defineActor, RetryableError, reply, tell } from "../../index.ts";
 
@@ -120,8 +120,32 @@ export const worker = defineActor("worker", {
   retry: { base: 80, factor: 1.5, jitter: "none", maxAttempts },
 });
 
+type Reminder =
+  | { type: "SET"; n: number; delayMs: number }
+  | { type: "CANCEL"; n: number }
+  | { type: "RING"; n: number };
+
+/** Keeps the numbers of its timers that have rung, in that order. */
+export const reminder = defineActor("reminder", {
+  machine: setup({
+    types: {} as { context: { rung: number[] }; events: Reminder },
+  }).createMachine({
+    id: "reminder",
+    context: { rung: [] },
+    on: {
+      SET: {
+        actions: enqueueActions(({ enqueue, event: { n, delayMs } }) => {
+          enqueue.raise({ type: "RING", n }, { id: `t${n}`, delay: delayMs });
+        }),
+      },
+      CANCEL: { actions: cancel(({ event }) => `t${event.n}`) },
+      RING: { actions: assign({ rung: ({ context, event }) => [...context.rung, event.n] }) },
+    },
+  }),
+});
+
 /** All of them, as every node of a test runs them. */
-export const actors = [sequencer, ledger, account, worker];
+export const actors = [sequencer, ledger, account, worker, reminder];
 
 /** In this process only, as a thing outside that fails for a while would: a node that takes over begins again. */
 function countAttempt(n: number): number {

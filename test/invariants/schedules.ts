@@ -4,8 +4,8 @@
  * `STATEWRIGHT_SEEDS=200000` sets how many worlds there are in all files together (10,000 unless told); `STATEWRIGHT_SEED=7` where drawing begins.
  */
 import { describe, expect, it } from "vitest";
-import { faultPoints } from "../../runtime/engine/faults.ts";
 import { checkPlans, schedulesPerFile, type Totals } from "./check-plans.ts";
+import { points } from "./plan.ts";
 
 const files = 2;
 const usualSchedules = 10_000;
@@ -59,7 +59,7 @@ export function checkHalf(half: number): void {
     });
 
     it("crash at every named fault point", () => {
-      const rare = faultPoints.filter((point) => (totals?.counts[`crash.${point}`] ?? 0) < Math.floor(runs / 200));
+      const rare = points.filter((point) => (totals?.counts[`crash.${point}`] ?? 0) < Math.floor(runs / 200));
       expect(rare).toEqual([]);
     });
   });

@@ -1,7 +1,7 @@
 /** The nodes of a simulated world: started, crashed, stopped, made deaf, and watched. */
 import type { SpaceRecord } from "../../runtime/core/records.ts";
 import { Subjects } from "../../runtime/core/subjects.ts";
-import { type FaultPoint, faultPoints } from "../../runtime/engine/faults.ts";
+import type { FaultPoint } from "../../runtime/engine/faults.ts";
 import { ActorNode } from "../../runtime/engine/node.ts";
 import type { NodeEvent } from "../../runtime/engine/telemetry.ts";
 import type { Log, ReadOptions } from "../../runtime/log/log.ts";
@@ -9,7 +9,7 @@ import type { MemoryBroker, MemoryConnection } from "../../runtime/memory/memory
 import type { VirtualTime } from "../../runtime/memory/virtual-time.ts";
 import { definitions } from "./actors.ts";
 import type { Chronicle } from "./chronicle.ts";
-import type { Plan } from "./plan.ts";
+import { type Plan, points } from "./plan.ts";
 import { settings } from "./weather.ts";
 import { wrapLog } from "./wrap-log.ts";
 
@@ -78,7 +78,7 @@ export class SimNodes {
       historyDepth,
       identity: { core: "core", ingress: "ingress" },
     };
-    for (const point of faultPoints) chronicle.count(`crash.${point}`, 0);
+    for (const point of points) chronicle.count(`crash.${point}`, 0);
   }
 
   /** Nodes that are not gone. */
