@@ -1,0 +1,9 @@
+/** Every scenario of the suite on Statewright, with a crash of the node between every two steps. */
+import { expect, test } from "vitest";
+import { judge } from "../scenarios/compare.ts";
+import { runDurable } from "../scenarios/durable.ts";
+import { coreScenarios } from "./core/all.ts";
+
+test.each(coreScenarios)("$name", async (scenario) => {
+  expect(judge(scenario, await runDurable(scenario, "crash"))).toEqual([]);
+});
