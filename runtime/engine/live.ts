@@ -120,6 +120,8 @@ class Attachment {
   readonly #scope: object;
   #snapshot: LiveSnapshot = { status: "active" };
   #isOver = false;
+  /** What the logic says to itself while it starts; undefined as soon as it has started. */
+  #early: MachineEvent[] | undefined = [];
 
   constructor(context: NodeContext, post: Post, parent: Address, child: LiveChild, logic: LiveLogic) {
     this.#context = context;
@@ -154,6 +156,12 @@ class Attachment {
       this.#snapshot = this.#logic.getInitialSnapshot(this.#scope as never, this.child.input) as LiveSnapshot;
       this.#logic.start?.(this.#snapshot as never, this.#scope as never);
     });
+    // As in XState: an observable that has values at once shows before them that it has none yet, and must not lose its subscription to them.
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    if (this.#isOver) return;
+    if (this.child.sync && this.#snapshot.status === "active") this.#showParent();
+    for (const event of early) this.receive(event);
   }
 
   receive(event: MachineEvent): void {
@@ -189,7 +197,8 @@ class Attachment {
   #relay(target: object, event: MachineEvent): void {
     if (this.#isOver) return;
     if (target === this.#self) {
-      this.#try(() => this.#take(event));
+      if (this.#early !== undefined) this.#early.push(event);
+      else this.#try(() => this.#take(event));
       return;
     }
     const to = targetOf(target);
@@ -199,13 +208,16 @@ class Attachment {
   #take(event: MachineEvent): void {
     const before = this.#snapshot;
     this.#snapshot = this.#logic.transition(before as never, event as never, this.#scope as never) as LiveSnapshot;
-    const { status, output, error, context } = this.#snapshot;
+    const { status, output, error } = this.#snapshot;
     const { id, sync } = this.child;
     if (status === "done") this.#end({ type: `xstate.done.actor.${id}`, output, actorId: id });
     else if (status === "error") this.#end({ type: `xstate.error.actor.${id}`, error, actorId: id });
-    else if (sync && this.#snapshot !== before) {
-      this.#tellParent({ type: `xstate.snapshot.${id}`, snapshot: { status, context, output, error } });
-    }
+    else if (sync && this.#snapshot !== before) this.#showParent();
+  }
+
+  #showParent(): void {
+    const { status, output, error, context } = this.#snapshot;
+    this.#tellParent({ type: `xstate.snapshot.${this.child.id}`, snapshot: { status, context, output, error } });
   }
 
   #end(event: MachineEvent): void {
