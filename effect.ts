@@ -8,4 +8,4 @@ export {
   startNode,
   toEffectClient,
 } from "./actors/effect-door.ts";
-export { defineActor, publish, reply, tell } from "./index.ts";
+export { defineActivity, defineActor, publish, reply, tell } from "./index.ts";

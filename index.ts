@@ -22,6 +22,14 @@ export type {
 export { type ConnectOptions, connect } from "./actors/connect.ts";
 export type { DeadLetter, DeadLetterFilter, DeadLetterSummary, DeadLetters } from "./actors/dead-letters.ts";
 export {
+  type ActivityDefinition,
+  type ActivityOptions,
+  type ActivityRate,
+  type ActivityRun,
+  type AnyActivityDefinition,
+  defineActivity,
+} from "./actors/define-activity.ts";
+export {
   type ActorDefinition,
   type ActorOptions,
   type ActorRef,
@@ -48,7 +56,8 @@ export type {
   TimerToMigrate,
 } from "./runtime/engine/migration.ts";
 export type { NodeStats } from "./runtime/engine/node.ts";
-export { Latencies, type NodeCounters, type NodeEvent } from "./runtime/engine/telemetry.ts";
+export { type ActivityCounters, Latencies, type NodeCounters, type NodeEvent } from "./runtime/engine/telemetry.ts";
+export type { WorkerStats } from "./runtime/engine/worker.ts";
 export { publish, reply, tell } from "./runtime/machine/actions.ts";
 export {
   type EmbeddedServer,

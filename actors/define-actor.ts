@@ -259,7 +259,7 @@ export function defineActor<
       const checked = validate(input, given, `the input of actor type "${type}"`);
       return "value" in checked ? { input: checked.value } : { reason: "schema", problems: checked.problems };
     },
-    activities: activitiesOf(type, driver),
+    ...activitiesOf(type, driver),
     inputFor: (id) => (typeof input === "function" && !isSchema(input) ? input(id) : { id }),
   };
   return Object.defineProperty(definition, brand, { value: true, enumerable: false });

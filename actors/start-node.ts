@@ -3,20 +3,30 @@ import { hostname } from "node:os";
 import { toToken } from "../runtime/core/names.ts";
 import { systemTime } from "../runtime/core/time.ts";
 import type { NodeSettings } from "../runtime/engine/context.ts";
+import type { RunnableActivity } from "../runtime/engine/definition.ts";
 import { type FaultHook, faultPoints, noFaults } from "../runtime/engine/faults.ts";
 import { ActorNode, defaultSettings, type NodeStats } from "../runtime/engine/node.ts";
 import type { NodeEvent } from "../runtime/engine/telemetry.ts";
 import { durationMs, refuseProblems } from "../runtime/supervise/check-options.ts";
+import { activitiesFor } from "./activity-choice.ts";
 import type { DurationInput } from "./client/context.ts";
 import type { Client } from "./client.ts";
 import { createClient } from "./client.ts";
+import type { AnyActivityDefinition } from "./define-activity.ts";
 import { type AnyActorDefinition, isActorDefinition } from "./define-actor.ts";
 import { defaultSpace, openSpaceLog, type SpaceOptions } from "./space-options.ts";
 
 /** Options of {@link startNode}. */
 export interface NodeOptions extends SpaceOptions {
-  /** The actor types that the node runs. All nodes of a space should run the same ones. */
+  /** The actor types that the node runs. All nodes that run any should run the same ones. Empty: the node takes no actors, and only works on activities. */
   readonly actors: readonly AnyActorDefinition[];
+  /**
+   * What the node works on besides the activities of its actors: definitions of activities, and of actors whose activities it should work on. `none`: it
+   * works on no activities at all, and leaves those of its actors to others. Default: nothing besides.
+   */
+  readonly activities?: ReadonlyArray<AnyActivityDefinition | AnyActorDefinition> | "none";
+  /** How many attempts of activities run at once in this process. Default: 100. */
+  readonly maxActivities?: number;
   /** Name of the node, unique in the space. Default: host name, process id and a random part. */
   readonly name?: string;
   /** A node without a sign of life for so long loses its partitions. Default: 2.5 seconds; at least 300 ms. */
@@ -31,6 +41,8 @@ export interface NodeOptions extends SpaceOptions {
   readonly topicRetention?: DurationInput;
   /** Actors that have been idle for so long leave memory. Default: 5 minutes. */
   readonly passivateAfter?: DurationInput;
+  /** How long a graceful stop takes at most: so long attempts of activities may still end. Default: 15 seconds. */
+  readonly drain?: DurationInput;
   /** Bytes of states that idle actors may keep in memory. Default: 64 MiB. */
   readonly cacheBytes?: number;
   /** Messages in memory, not committed, at which reading pauses. Default: 20,000. */
@@ -44,12 +56,17 @@ export interface NodeOptions extends SpaceOptions {
 /** A node that runs in this process. */
 export interface StatewrightNode {
   readonly name: string;
+  /** The names of the activities that the node works on. */
+  readonly activities: readonly string[];
   /** A client of the same space over the node's own connection. */
   readonly client: Client;
   /** Rejects when the node cannot go on by itself: its space was deleted or recreated, or its permissions were revoked. */
   readonly failed: Promise<never>;
   stats(): NodeStats;
-  /** Stops reading, commits what is decided, hands the partitions over and closes the connection. Safe to call twice. */
+  /**
+   * Stops reading, commits what is decided, hands the partitions over and closes the connection. Attempts of activities may end within `drain`;
+   * what is left is interrupted, and given back for other nodes to take at once. Safe to call twice.
+   */
   stop(): Promise<void>;
 }
 
@@ -60,12 +77,13 @@ const durations = {
   keyRetention: "keyRetentionMs",
   topicRetention: "topicRetentionMs",
   passivateAfter: "passivateMs",
+  drain: "drainMs",
 } as const satisfies Partial<Record<keyof NodeOptions, keyof NodeSettings>>;
-const sizes = ["cacheBytes", "maxQueued", "maxQueuedBytes"] as const;
-const nodeOptionNames = ["actors", "name", "onEvent", ...Object.keys(durations), ...sizes];
+const sizes = ["cacheBytes", "maxQueued", "maxQueuedBytes", "maxActivities"] as const;
+const nodeOptionNames = ["actors", "activities", "name", "onEvent", ...Object.keys(durations), ...sizes];
 
 /**
- * Starts a node: opens the space (making it when there is none), takes its share of the partitions and runs their actors.
+ * Starts a node: opens the space (making it when there is none), takes its share of the partitions and runs their actors, and works on activities.
  *
  * Resolves when the node takes part in the space; its first partitions open within the next moments.
  *
@@ -73,7 +91,7 @@ const nodeOptionNames = ["actors", "name", "onEvent", ...Object.keys(durations),
  * `SpaceIdentityError`, `InvalidNameError`.
  */
 export async function startNode(options: NodeOptions): Promise<StatewrightNode> {
-  const settings = readSettings(options);
+  const { settings, activities } = readOptions(options);
   const name = options.name ?? `${hostname().slice(0, 40)}-${process.pid}-${Math.random().toString(36).slice(2, 6)}`;
   toToken(name, "a node name");
   const opened = await openSpaceLog(options, nodeOptionNames, "Cannot start a node", `statewright node ${name}`);
@@ -84,6 +102,7 @@ export async function startNode(options: NodeOptions): Promise<StatewrightNode> 
       spaceName,
       space: opened.space,
       definitions: options.actors,
+      work: { activities, workQueue: opened.workQueue, ingressLimits: opened.ingressLimits },
       node: name,
       settings,
       onEvent: options.onEvent ?? logToStderr,
@@ -106,6 +125,7 @@ export async function startNode(options: NodeOptions): Promise<StatewrightNode> 
     };
     return {
       name,
+      activities: activities.map((activity) => activity.name).sort(),
       client,
       failed: node.failed,
       stats: () => node.stats(),
@@ -120,11 +140,13 @@ export async function startNode(options: NodeOptions): Promise<StatewrightNode> 
   }
 }
 
-function readSettings(options: NodeOptions): Partial<NodeSettings> {
+function readOptions(options: NodeOptions): {
+  readonly settings: Partial<NodeSettings>;
+  readonly activities: readonly RunnableActivity[];
+} {
   const problems: string[] = [];
   const settings: Partial<Record<keyof NodeSettings, number>> = {};
-  if (!Array.isArray(options.actors) || options.actors.length === 0)
-    problems.push("actors is empty: name at least one definition made by defineActor");
+  if (!Array.isArray(options.actors)) problems.push("actors is no list: use definitions made by defineActor");
   else {
     const types = new Set<string>();
     options.actors.forEach((actor, i) => {
@@ -133,6 +155,11 @@ function readSettings(options: NodeOptions): Partial<NodeSettings> {
       else types.add(actor.type);
     });
   }
+  const activities = problems.length > 0 ? [] : activitiesFor(options.actors, options.activities, problems);
+  if (problems.length === 0 && options.actors.length === 0 && activities.length === 0)
+    problems.push(
+      "actors is empty, and so is activities: name at least one definition made by defineActor or defineActivity",
+    );
   for (const [option, setting] of Object.entries(durations) as Array<[keyof typeof durations, keyof NodeSettings]>) {
     const value = options[option];
     if (value === undefined) continue;
@@ -142,8 +169,9 @@ function readSettings(options: NodeOptions): Partial<NodeSettings> {
   for (const option of sizes) {
     const value = options[option];
     if (value === undefined) continue;
-    if (!Number.isSafeInteger(value) || value < 0)
-      problems.push(`${option} is ${String(value)}: use a whole number from 0`);
+    const least = option === "maxActivities" ? 1 : 0;
+    if (!Number.isSafeInteger(value) || value < least)
+      problems.push(`${option} is ${String(value)}: use a whole number from ${least}`);
     else settings[option] = value;
   }
   if (settings.leaseMs !== undefined) {
@@ -151,7 +179,7 @@ function readSettings(options: NodeOptions): Partial<NodeSettings> {
     settings.heartbeatMs = Math.min(defaultSettings.heartbeatMs, Math.round(settings.leaseMs / 4));
   }
   refuseProblems("Cannot start a node", problems);
-  return settings;
+  return { settings, activities };
 }
 
 function logToStderr(event: NodeEvent): void {

@@ -6,19 +6,25 @@
  */
 import type { SpaceRecord } from "../runtime/core/records.ts";
 import type { NodeSettings } from "../runtime/engine/context.ts";
+import type { RunnableActivity } from "../runtime/engine/definition.ts";
 import type { FaultPoint } from "../runtime/engine/faults.ts";
 import { ActorNode, type NodeStats } from "../runtime/engine/node.ts";
 import type { NodeEvent } from "../runtime/engine/telemetry.ts";
 import type { FaultPlan } from "../runtime/memory/faults.ts";
 import { createMemoryBroker, type MemoryBroker, type MemoryConnection } from "../runtime/memory/memory-broker.ts";
 import { VirtualTime } from "../runtime/memory/virtual-time.ts";
+import { refuseProblems } from "../runtime/supervise/check-options.ts";
+import { activitiesFor } from "./activity-choice.ts";
 import { type Client, createClient } from "./client.ts";
 import type { AnyActorDefinition } from "./define-actor.ts";
 import { passTime, type Sleeper } from "./long-advance.ts";
+import type { NodeOptions } from "./start-node.ts";
 
 /** Options of {@link createTestSystem}; all but `actors` have defaults. */
 export interface TestSystemOptions {
   readonly actors: readonly AnyActorDefinition[];
+  /** What the nodes work on besides the activities of their actors, as in `startNode`. Handlers wait by {@link TestSystem.sleep}. */
+  readonly activities?: NodeOptions["activities"];
   /** Decides everything that is left to chance. Default: 1. */
   readonly seed?: number;
   /** How many nodes are started. Default: 1. */
@@ -55,13 +61,22 @@ export interface TestSystem {
   readonly client: Client;
   readonly nodes: readonly TestNode[];
   /** Starts another node, of other definitions when given, as after a deploy. */
-  startNode(options?: { readonly name?: string; readonly actors?: readonly AnyActorDefinition[] }): Promise<TestNode>;
+  startNode(options?: {
+    readonly name?: string;
+    readonly actors?: readonly AnyActorDefinition[];
+    readonly activities?: NodeOptions["activities"];
+  }): Promise<TestNode>;
   /** Lets time pass until the promise settles, and settles as it does. */
   run<A>(promise: Promise<A>): Promise<A>;
   /**
    * Lets so much time pass, in milliseconds. Nodes sleep through long times in which no timer is due, so that years pass in a moment.
    */
   advance(ms: number): Promise<void>;
+  /**
+   * Resolves after so many milliseconds of the system's time: for handlers of activities, which would wait for real with a timer of their own, while the
+   * system's time flies. Rejects with the signal's reason when it is aborted.
+   */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -112,6 +127,11 @@ export async function createTestSystem(options: TestSystemOptions): Promise<Test
       spaceName,
       space,
       definitions: given.actors ?? options.actors,
+      work: {
+        activities: chooseActivities(given.actors ?? options.actors, given.activities ?? options.activities),
+        workQueue: connection.workQueue,
+        ingressLimits: connection.log.limits,
+      },
       node: name,
       settings,
       time: connection.time,
@@ -164,11 +184,30 @@ export async function createTestSystem(options: TestSystemOptions): Promise<Test
     startNode,
     run,
     advance: (ms) => passTime(ms, time, broker, spaceName, () => sleepers),
+    sleep: (ms, signal) =>
+      new Promise((resolve, reject) => {
+        if (signal?.aborted) return reject(signal.reason);
+        const cancel = time.after(ms, resolve);
+        signal?.addEventListener("abort", () => {
+          cancel();
+          reject(signal.reason);
+        });
+      }),
     stop: async () => {
       await run(client.close());
       for (const node of nodes) await run(node.stop());
     },
   };
+}
+
+function chooseActivities(
+  actors: readonly AnyActorDefinition[],
+  besides: NodeOptions["activities"],
+): RunnableActivity[] {
+  const problems: string[] = [];
+  const activities = activitiesFor(actors, besides, problems);
+  refuseProblems("Cannot start a node", problems);
+  return activities;
 }
 
 function connectClient(

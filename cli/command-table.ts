@@ -199,11 +199,12 @@ export const commandTable: readonly CommandEntry[] = [
     name: "run",
     group: "Nodes:",
     args: "<module...>",
-    summary: "Run the actors that modules export, as a node of a space",
+    summary: "Run the actors and activities that modules export, as a node of a space",
     description:
-      "A module exports what defineActor returns: by default, by name, or in a list. TypeScript needs tsx in the project. SIGTERM and SIGINT end the node in order: what is decided is committed, and the partitions are handed over. A second signal ends it at once.",
+      "A module exports what defineActor and defineActivity return: by default, by name, or in a list. TypeScript needs tsx in the project. SIGTERM and SIGINT end the node in order: what is decided is committed, the partitions are handed over, and activities may end, or else are given back for other nodes. A second signal ends it at once.",
     examples: [
       "statewright run ./dist/actors.js",
+      "statewright run ./dist/actors.js --activities --max-activities 20",
       "statewright run ./order.ts ./payment.ts --space shop --log-format json",
     ],
     options: [
@@ -231,6 +232,23 @@ export const commandTable: readonly CommandEntry[] = [
           text: "how many servers of a cluster keep the records of a new space",
           defaultText: "1",
           read: readCount,
+        },
+        {
+          flags: "--activities",
+          text: "only work on activities: those that the modules export, and those of the actors that they export",
+        },
+        { flags: "--no-activities", text: "only run the actors, and leave their activities to other nodes" },
+        {
+          flags: "--max-activities <count>",
+          text: "how many attempts of activities run at once",
+          defaultText: "100",
+          read: readCount,
+        },
+        {
+          flags: "--drain <duration>",
+          text: "how long the node may take to end in order",
+          defaultText: "15s",
+          read: readDuration,
         },
         { flags: "--sync-always", text: "the server is known to flush every write: no warning about it" },
       ),

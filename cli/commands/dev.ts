@@ -13,7 +13,7 @@ import { defaultSpace } from "../../actors/space-options.ts";
 import { ServerUnavailableError } from "../../runtime/core/errors.ts";
 import { type EmbeddedServer, startEmbeddedServer } from "../../runtime/server/embedded-server.ts";
 import { type ExitCode, exitCodes } from "../exit-codes.ts";
-import { findModule } from "../load-actors.ts";
+import { findModule } from "../load-definitions.ts";
 import { watchFolders } from "../module-watcher.ts";
 import type { LogFormat, LogLevel } from "../node-log.ts";
 import { type Io, paint, printable, type Terminal } from "../terminal.ts";
@@ -108,7 +108,8 @@ function isFree(port: number): Promise<boolean> {
 function nodeArguments(paths: readonly string[], flags: DevFlags, server: EmbeddedServer): string[] {
   return [
     "run",
-    ...["--nats", server.url, "--sync-always"],
+    // A change is to be seen soon: an activity that runs on is interrupted.
+    ...["--nats", server.url, "--sync-always", "--drain", "2s"],
     ...(flags.space === undefined ? [] : ["--space", flags.space]),
     ...(flags.partitions === undefined ? [] : ["--partitions", String(flags.partitions)]),
     ...["--log-level", flags.logLevel, "--log-format", flags.logFormat],

@@ -7,10 +7,10 @@
  */
 import { constants } from "node:os";
 import { defaultSpace } from "../../actors/space-options.ts";
-import { type StatewrightNode, startNode } from "../../actors/start-node.ts";
+import { type NodeOptions, type StatewrightNode, startNode } from "../../actors/start-node.ts";
 import { type ConnectionFlags, readConnection, whereOf } from "../connection-flags.ts";
 import { type ExitCode, exitCodes } from "../exit-codes.ts";
-import { loadActors } from "../load-actors.ts";
+import { type Definitions, loadDefinitions } from "../load-definitions.ts";
 import { type LogFormat, type LogLevel, NodeLog } from "../node-log.ts";
 import type { Io } from "../terminal.ts";
 
@@ -22,6 +22,10 @@ export interface RunFlags extends ConnectionFlags {
   readonly replicas?: number;
   readonly lease?: number;
   readonly syncAlways?: boolean;
+  /** True: only activities. False: none. */
+  readonly activities?: boolean;
+  readonly maxActivities?: number;
+  readonly drain?: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }
@@ -45,13 +49,14 @@ export async function run(modules: readonly string[], flags: RunFlags, io: Io): 
   const isDev = io.env[startedByDev] === "1";
   const stop = whenToStop(isDev);
   const connection = readConnection(flags, io.env);
-  const actors = await loadActors(modules, io.cwd);
+  const { actors, activities } = chosen(await loadDefinitions(modules, io.cwd), flags.activities);
   const log = new NodeLog(io.out, flags.logLevel, flags.logFormat);
   const space = flags.space ?? defaultSpace;
   const node = await startNode({
     ...connection,
     space,
     actors,
+    activities,
     warn: (line) => log.event({ level: "warn", name: "space.warning", message: line }),
     onEvent: (event) => log.event(event),
     ...(flags.name === undefined ? {} : { name: flags.name }),
@@ -59,9 +64,12 @@ export async function run(modules: readonly string[], flags: RunFlags, io: Io): 
     ...(flags.historyDepth === undefined ? {} : { historyDepth: flags.historyDepth }),
     ...(flags.replicas === undefined ? {} : { replicas: flags.replicas }),
     ...(flags.lease === undefined ? {} : { lease: flags.lease }),
+    ...(flags.maxActivities === undefined ? {} : { maxActivities: flags.maxActivities }),
+    ...(flags.drain === undefined ? {} : { drain: flags.drain }),
     ...(flags.syncAlways === true ? { assumeSyncAlways: true } : {}),
   });
   const types = actors.map(({ type }) => type).sort();
+  const worksOn = node.activities;
   if (isDev) {
     process.send?.({
       kind: "up",
@@ -71,8 +79,14 @@ export async function run(modules: readonly string[], flags: RunFlags, io: Io): 
   } else {
     log.say(
       "node.up",
-      `Node ${node.name} is up in space "${space}" at ${whereOf(connection)}, with ${types.length === 1 ? "actor type" : "actor types"} ${types.join(", ")}.`,
-      { node: node.name, space, servers: connection.servers.map((server) => whereOf({ servers: [server] })), types },
+      `Node ${node.name} is up in space "${space}" at ${whereOf(connection)}, with ${described(types, worksOn)}.`,
+      {
+        node: node.name,
+        space,
+        servers: connection.servers.map((server) => whereOf({ servers: [server] })),
+        types,
+        activities: worksOn,
+      },
     );
   }
   const failure = await Promise.race([stop, failed(node)]);
@@ -92,6 +106,21 @@ export async function run(modules: readonly string[], flags: RunFlags, io: Io): 
   log.flush();
   log.say("node.stopped", `Node ${node.name} is stopped.`, { node: node.name });
   return exitCodes.ok;
+}
+
+/** What of the modules' definitions the node runs. */
+function chosen(
+  { actors, activities }: Definitions,
+  choice: boolean | undefined,
+): Required<Pick<NodeOptions, "actors" | "activities">> {
+  if (choice === true) return { actors: [], activities: [...activities, ...actors] };
+  return { actors, activities: choice === false ? "none" : activities };
+}
+
+function described(types: readonly string[], activities: readonly string[]): string {
+  const listed = (what: string, whats: string, names: readonly string[]): string[] =>
+    names.length === 0 ? [] : [`${names.length === 1 ? what : whats} ${names.join(", ")}`];
+  return [...listed("actor type", "actor types", types), ...listed("activity", "activities", activities)].join(" and ");
 }
 
 async function failed(node: StatewrightNode): Promise<Error> {

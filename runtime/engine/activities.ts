@@ -11,7 +11,7 @@ import { toToken } from "../core/names.ts";
 import { activityMetaOf } from "../machine/activity-meta.ts";
 import type { ChildLogic, MachineDriver } from "../machine/driver.ts";
 import { compileRetryPolicy } from "../supervise/retry-policy.ts";
-import type { AttemptArgs, RunnableActivities, RunnableActivity } from "./definition.ts";
+import type { AttemptArgs, RunnableActivity, RunnableDefinition } from "./definition.ts";
 
 /** How long an attempt may be without a sign of life of its worker, when the activity does not say. */
 export const defaultHeartbeatMs = 15_000;
@@ -35,7 +35,7 @@ export function runnableOf(logic: unknown): RunnableActivity | undefined {
  *
  * Errors: `InvalidDefinitionError` when two activities would have the same name; `InvalidNameError` for a name that is too long.
  */
-export function activitiesOf(type: string, driver: MachineDriver): RunnableActivities {
+export function activitiesOf(type: string, driver: MachineDriver): Pick<RunnableDefinition, "activities" | "activity"> {
   const byName = new Map<string, { readonly activity: RunnableActivity; readonly logic: object }>();
   const add = (path: readonly string[], child: ActivityChild): RunnableActivity => {
     const activity = runnableOf(child.logic) ?? plainActivity(nameOf(type, path), child);
@@ -52,7 +52,7 @@ export function activitiesOf(type: string, driver: MachineDriver): RunnableActiv
   };
   for (const { path, child } of promisesBelow(driver, [], [])) add(path, child);
   return {
-    all: [...byName.values()].map(({ activity }) => activity),
+    activities: [...byName.values()].map(({ activity }) => activity),
     activity(path) {
       const found = resolve(driver, path);
       return found === undefined ? undefined : add(found.path, found.child);

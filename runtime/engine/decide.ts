@@ -334,15 +334,13 @@ function decideResult(given: Given, result: ActivityResult): Decision {
   if (activity === undefined || activity.task.attempt !== attempt) return unchanged(given, "stale");
   if ("error" in outcome && outcome.isTerminal !== true) {
     const path = [...(head.birth?.src ?? []), activity.src];
-    const next = (definition as RunnableDefinition).activities
-      .activity(path)
-      ?.retry.next(activity.task.retry as RetryState, {
-        error: fromStored(outcome.error),
-        attempt,
-        nowMs: env.now,
-        elapsedMs: env.now - activity.task.since,
-        random: drawsFor(`${formatAddress(delivery.to)} ${n} ${attempt}`),
-      });
+    const next = (definition as RunnableDefinition).activity(path)?.retry.next(activity.task.retry as RetryState, {
+      error: fromStored(outcome.error),
+      attempt,
+      nowMs: env.now,
+      elapsedMs: env.now - activity.task.since,
+      random: drawsFor(`${formatAddress(delivery.to)} ${n} ${attempt}`),
+    });
     if (next?.retry === true) {
       const memory = typeof next.state === "number" ? next.state : undefined;
       return take(given, { kind: "retry", id, n, delayMs: outcome.retryAfterMs ?? next.delayMs, memory });
@@ -620,7 +618,7 @@ function stepped(
 
 /** The name under which workers take an activity; `src` is its name in the actor's own machine. */
 function activityName({ definition }: Given, birth: Birth | undefined, src: string): string | undefined {
-  return definition?.activities.activity([...(birth?.src ?? []), src])?.name;
+  return definition?.activity([...(birth?.src ?? []), src])?.name;
 }
 
 /** Runs an encoding, and says of what cannot be stored where it comes from. */

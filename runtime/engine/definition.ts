@@ -7,6 +7,14 @@ import type { MigrationTree } from "./migration.ts";
 /** What the door says about an event or an input. */
 export type DoorCheck<T> = T | { readonly reason: "schema" | "reserved"; readonly problems: readonly string[] };
 
+/** What the owner of an actor must know of an activity; what workers must know comes on top. */
+export interface OwnedActivity {
+  /** The name under which workers take its tasks: every process that knows the name may run them. */
+  readonly name: string;
+  /** Decides about the next attempt. An error that is not worth retrying comes from the worker as a terminal one. */
+  readonly retry: CompiledRetryPolicy;
+}
+
 /** An actor type that the engine can run. */
 export interface RunnableDefinition {
   readonly type: string;
@@ -14,8 +22,8 @@ export interface RunnableDefinition {
   /** How states of other versions are brought to the machine's; undefined when there is no way. */
   readonly migrations: MigrationTree | undefined;
   readonly retry: CompiledRetryPolicy;
-  /** The promise logic of the machine and of the machines below it. */
-  readonly activities: RunnableActivities;
+  /** The promise logic of the machine and of the machines below it, each once. */
+  readonly activities: readonly RunnableActivity[];
   /** Event types that the schemas declare; undefined when there are no schemas. */
   readonly eventTypes: readonly string[] | undefined;
   /** True when an actor takes a `create` before any event. */
@@ -24,17 +32,8 @@ export interface RunnableDefinition {
   checkInput(input: unknown): DoorCheck<{ readonly input: unknown }>;
   /** The input of an actor that comes into being with its first event. */
   inputFor(id: string): unknown;
-}
-
-/** The activities of an actor type. */
-export interface RunnableActivities {
-  /** All of them, each once. */
-  readonly all: readonly RunnableActivity[];
-  /**
-   * The activity that a machine asks for; `path` are the names of actor logic on the way from the root's machine to it: those of the child's birth, and the
-   * activity's own. Undefined when there is no promise logic.
-   */
-  activity(path: readonly string[]): RunnableActivity | undefined;
+  /** An activity by the names of actor logic that lead to it from the actor's machine; undefined when there is none. */
+  activity(path: readonly string[]): OwnedActivity | undefined;
 }
 
 /** How many may run, and how often one may start. */
@@ -46,12 +45,8 @@ export interface ActivityLimits {
 }
 
 /** Promise logic that workers can run. */
-export interface RunnableActivity {
-  /** The name under which its tasks wait: every process that knows the name may run them. */
-  readonly name: string;
-  /** For the owner, which decides about the next attempt: an error that was not worth retrying comes to it as a terminal one. */
-  readonly retry: CompiledRetryPolicy;
-  /** For the worker, which has the error as it was thrown: what the policy's `retryIf` says. */
+export interface RunnableActivity extends OwnedActivity {
+  /** What the policy's `retryIf` says: asked by the worker, which has the error as it was thrown. */
   isWorthRetrying(error: unknown): boolean;
   /** For one attempt, in milliseconds; undefined: no limit. */
   readonly attemptTimeoutMs: number | undefined;

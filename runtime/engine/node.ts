@@ -4,9 +4,10 @@ import { SystemStoppedError } from "../core/errors.ts";
 import type { SpaceRecord } from "../core/records.ts";
 import { Subjects } from "../core/subjects.ts";
 import { sleep, systemTime, type Time } from "../core/time.ts";
-import type { Log } from "../log/log.ts";
+import type { Log, LogLimits } from "../log/log.ts";
+import type { WorkQueue } from "../log/work-queue.ts";
 import { backoffMs, type NodeContext, type NodeSettings } from "./context.ts";
-import type { RunnableDefinition } from "./definition.ts";
+import type { RunnableActivity, RunnableDefinition } from "./definition.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { type FaultHook, noFaults } from "./faults.ts";
 import { LiveChildren } from "./live.ts";
@@ -16,6 +17,7 @@ import { Post } from "./post.ts";
 import { Purge } from "./purge.ts";
 import { registerTypes } from "./registry.ts";
 import { type NodeCounters, type NodeEvent, Telemetry } from "./telemetry.ts";
+import { ActivityWorker, type WorkerStats } from "./worker.ts";
 
 /** Default settings of a node; durations in milliseconds. */
 export const defaultSettings: NodeSettings = {
@@ -43,7 +45,15 @@ export interface NodeParts {
   readonly log: Log;
   readonly spaceName: string;
   readonly space: SpaceRecord;
+  /** A node without definitions takes no partitions. */
   readonly definitions: readonly RunnableDefinition[];
+  /** What the node needs to work on activities, and which; absent: on none. */
+  readonly work?: {
+    readonly activities: readonly RunnableActivity[];
+    readonly workQueue: WorkQueue;
+    /** What INGRESS accepts; CORE's limits are the log's. */
+    readonly ingressLimits: LogLimits;
+  };
   /** Unique name of the node in its space. */
   readonly node: string;
   readonly settings?: Partial<NodeSettings>;
@@ -68,6 +78,8 @@ export interface NodeStats {
   readonly idleBytes: number;
   /** Send-to-commit latency as histogram counts; `Latencies.merge` reads them. */
   readonly sendToCommit: readonly number[];
+  /** The activities that the node works on; undefined when there are none. */
+  readonly activities: WorkerStats | undefined;
   /** Timers that are due within the next minutes, or were due and are not handled. */
   readonly nearTimers: number;
   /** Due-to-commit latency of timers, as {@link NodeStats.sendToCommit}. */
@@ -85,6 +97,7 @@ export class ActorNode {
   readonly #purge: Purge;
   readonly #post: Post;
   readonly #live: LiveChildren;
+  readonly #worker: ActivityWorker | undefined;
   readonly #cancels = new Set<() => void>();
   /** Last sequences of the streams as they were one round of tidying ago. */
   readonly #lastSeqs = { ingress: 0, core: 0 };
@@ -124,6 +137,7 @@ export class ActorNode {
     this.#onFailed = (error) => {
       if (this.#state === "stopping" || this.#state === "stopped") return;
       this.#context.telemetry.tell("error", "node.failed", `Node ${parts.node} stops: ${error.message}`, { error });
+      this.#worker?.interrupt();
       this.abandon();
       fail(error);
     };
@@ -136,6 +150,8 @@ export class ActorNode {
     this.#purge = new Purge(this.#context);
     this.#post = new Post(this.#context);
     this.#live = new LiveChildren(this.#context, this.#post);
+    if (parts.work !== undefined && parts.work.activities.length > 0)
+      this.#worker = new ActivityWorker({ ...parts.work, context: this.#context, onFailed: this.#onFailed });
     this.#dispatcher = new Dispatcher(this.#context, this.#partitions, this.#live, {
       mayCommit: () => this.#ownership.mayCommit(),
       onFenced: () => {
@@ -152,11 +168,20 @@ export class ActorNode {
     });
   }
 
-  /** Registers the actor types and begins to take partitions; resolves when the node takes part. */
+  /** Registers the actor types, and begins to take partitions and tasks of activities; resolves when the node takes part. */
   async start(): Promise<void> {
     if (this.#state !== "new")
       throw new SystemStoppedError(`Cannot start node ${this.#context.node}: it was started before.`);
     this.#state = "running";
+    if (this.#hasActors) await this.#startActors();
+    this.#worker?.start();
+  }
+
+  get #hasActors(): boolean {
+    return this.#context.definitions.size > 0;
+  }
+
+  async #startActors(): Promise<void> {
     await registerTypes(this.#context);
     await this.#ownership.start();
     const { checkpointMs, purgeMs, timerPurgeMs, passivateMs } = this.#context.settings;
@@ -168,14 +193,18 @@ export class ActorNode {
     );
   }
 
-  /** Stops reading, commits what is decided, writes the checkpoints and hands the partitions over. */
+  /**
+   * Stops reading, commits what is decided, writes the checkpoints and hands the partitions over; attempts of activities may end meanwhile, and are given
+   * back when they do not.
+   */
   async stop(): Promise<void> {
     if (this.#state === "stopped") return;
     this.#state = "stopping";
     this.#cancelTimers();
     const { time, settings, telemetry } = this.#context;
+    const worked = this.#worker?.stop(settings.drainMs);
     const isDone = await Promise.race([
-      this.#ownership.leave().then(() => true),
+      (this.#hasActors ? this.#ownership.leave() : Promise.resolve()).then(() => true),
       sleep(time, settings.drainMs).then(() => false),
     ]);
     if (!isDone) {
@@ -185,6 +214,7 @@ export class ActorNode {
         `Node ${this.#context.node} stops before all was handed over: the log did not answer within ${settings.drainMs} ms. Nothing is lost.`,
       );
     }
+    await worked;
     this.abandon();
   }
 
@@ -192,6 +222,7 @@ export class ActorNode {
   abandon(): void {
     this.#state = "stopped";
     this.#cancelTimers();
+    this.#worker?.abandon();
     this.#ownership.stop();
     this.#dispatcher.stop();
     this.#live.stop();
@@ -218,6 +249,7 @@ export class ActorNode {
       idleActors: this.#dispatcher.idle.actors,
       idleBytes: this.#dispatcher.idle.bytes,
       sendToCommit: telemetry.sendToCommit.toJSON(),
+      activities: this.#worker?.stats(),
       nearTimers,
       timerLateness: telemetry.timerLateness.toJSON(),
     };

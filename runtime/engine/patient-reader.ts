@@ -1,4 +1,5 @@
 /** Opens a reader, and tries again for as long as the log is not to be reached. */
+import { isStatewrightError } from "../core/errors.ts";
 import type { StreamName } from "../core/subjects.ts";
 import type { LogReader, ReadOptions } from "../log/log.ts";
 import { backoffMs, type NodeContext } from "./context.ts";
@@ -17,9 +18,10 @@ export function readPatiently(
     let opened: LogReader;
     try {
       opened = log.read(stream, options);
-    } catch {
-      // The log was closed.
-      return;
+    } catch (error) {
+      // A log that was closed has nothing more to read.
+      if (isStatewrightError(error) && error._tag === "SystemStoppedError") return;
+      throw error;
     }
     reader = opened;
     opened.ready.catch(() => {

@@ -97,6 +97,11 @@ export class ActivityWorker {
     this.abandon();
   }
 
+  /** Tells all handlers to stop. */
+  interrupt(): void {
+    for (const queue of this.#queues) void queue.interrupt();
+  }
+
   /** Lets go of everything at once, as a crash would; nothing more is written. */
   abandon(): void {
     this.#isStopped = true;

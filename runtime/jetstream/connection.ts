@@ -120,6 +120,7 @@ export class Connection {
   readonly #inbox: string;
   readonly #waiting = new Map<string, Waiting>();
   readonly #listeners = new Set<ConnectionListener>();
+  #info: ServerInfo;
   #isConnected = true;
   #ended: StatewrightError | undefined;
   #isClosing = false;
@@ -129,6 +130,8 @@ export class Connection {
   /** Connects; see {@link openConnection}. */
   constructor(nats: NatsConnection, options: ConnectionOptions) {
     this.#nats = nats;
+    // There is none once the connection has broken.
+    this.#info = nats.info as ServerInfo;
     this.apiPrefix = options.domain === undefined ? "$JS.API" : `$JS.${options.domain}.API`;
     this.requestTimeoutMs = options.requestTimeoutMs ?? 5000;
     this.#inbox = `${options.inboxPrefix ?? "_INBOX"}.${nuid.next()}`;
@@ -137,8 +140,10 @@ export class Connection {
     void this.#follow();
   }
 
+  /** What the server says of itself; without a connection, what it said last. */
   get info(): ServerInfo {
-    return this.#nats.info as ServerInfo;
+    this.#info = this.#nats.info ?? this.#info;
+    return this.#info;
   }
   get isConnected(): boolean {
     return this.#isConnected && this.#ended === undefined;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { loadActors } from "../../cli/load-actors.ts";
+import { loadDefinitions } from "../../cli/load-definitions.ts";
 import { watchFolders } from "../../cli/module-watcher.ts";
 import { eventually } from "../contract/eventually.ts";
 import { actorsModule } from "./arrange.ts";
@@ -24,9 +24,24 @@ describe("loading", () => {
     await write("a.mjs", `export { counter, default as all } from ${actorsUrl}; export const other = 1;`);
     await write("b.mjs", `import { counter, order } from ${actorsUrl}; export default { counter, order };`);
     for (const modules of [["a.mjs"], ["b.mjs"], ["a.mjs", "b.mjs"]]) {
-      const types = (await loadActors(modules, folder)).map(({ type }) => type);
+      const types = (await loadDefinitions(modules, folder)).actors.map(({ type }) => type);
       expect(types.sort()).toEqual(["counter", "order"]);
     }
+  });
+
+  test("tells activities from actors, and takes a module that only has activities", async () => {
+    const index = JSON.stringify(pathToFileURL(join(import.meta.dirname, "..", "..", "index.ts")).href);
+    await write(
+      "work.mjs",
+      `import { defineActivity } from ${index}; export const mail = defineActivity("mail", { run() {} });`,
+    );
+    await write("all.mjs", `export * from "./work.mjs"; export { counter } from ${actorsUrl};`);
+    const names = async (...modules: string[]) => {
+      const { actors, activities } = await loadDefinitions(modules, folder);
+      return [actors.map(({ type }) => type), activities.map(({ activity }) => activity)];
+    };
+    expect(await names("work.mjs")).toEqual([[], ["mail"]]);
+    expect(await names("all.mjs", "work.mjs")).toEqual([["counter"], ["mail"]]);
   });
 
   test.each([
@@ -34,7 +49,7 @@ describe("loading", () => {
     ["", /it exports nothing/],
   ])("refuses a module without definitions: %s", async (text, message) => {
     await write("a.mjs", text);
-    await expect(loadActors(["a.mjs"], folder)).rejects.toMatchObject({
+    await expect(loadDefinitions(["a.mjs"], folder)).rejects.toMatchObject({
       _tag: "InvalidOptionsError",
       message: expect.stringMatching(message),
     });
@@ -42,15 +57,15 @@ describe("loading", () => {
 
   test("names the nearest file when there is none of the name", async () => {
     await write("actors.mjs", "");
-    await expect(loadActors(["./actor.mjs"], folder)).rejects.toThrow(
+    await expect(loadDefinitions(["./actor.mjs"], folder)).rejects.toThrow(
       "Cannot find the module ./actor.mjs: there is no such file. Did you mean actors.mjs?",
     );
-    await expect(loadActors(["."], folder)).rejects.toThrow(/it is a folder/);
+    await expect(loadDefinitions(["."], folder)).rejects.toThrow(/it is a folder/);
   });
 
   test("says which module throws, and what", async () => {
     await write("a.mjs", '\nthrow new TypeError("no such thing");');
-    await expect(loadActors(["a.mjs"], folder)).rejects.toThrow(
+    await expect(loadDefinitions(["a.mjs"], folder)).rejects.toThrow(
       /^Cannot load a\.mjs: TypeError: no such thing \(a\.mjs:2:7\)\.$/,
     );
   });

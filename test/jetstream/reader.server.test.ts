@@ -54,6 +54,19 @@ describe("a reader", () => {
     await opened.close();
   });
 
+  it("can be asked for while there is no connection, and reads when there is one again", async () => {
+    const opened = await open("early");
+    await fill(opened, "sw.early.core.0.mail.t.a", 3);
+    await server.kill("SIGKILL");
+    await expect.poll(() => opened.isConnected(), { timeout: 10_000 }).toBe(false);
+    const { reader, seqs, onError } = read(opened, ["sw.early.core.0.mail.>"]);
+    await server.restart();
+    await reader.ready;
+    await expect.poll(() => seqs().length).toBe(3);
+    expect(onError).not.toHaveBeenCalled();
+    await opened.close();
+  });
+
   it("catches up at once when nothing matches", async () => {
     const opened = await open("none");
     const { onCaughtUp, records } = read(opened, ["sw.none.core.0.mail.>", "sw.none.core.1.mail.>"]);

@@ -1,14 +1,21 @@
-/** Loads the modules of a user and finds the actor definitions in them. */
+/** Loads the modules of a user and finds the definitions of actors and activities in them. */
 import { spawnSync } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { type AnyActivityDefinition, isActivityDefinition } from "../actors/define-activity.ts";
 import { type AnyActorDefinition, isActorDefinition } from "../actors/define-actor.ts";
 import { InvalidOptionsError, isStatewrightError } from "../runtime/core/errors.ts";
 import { nearestName } from "../runtime/supervise/check-options.ts";
 
 const typescriptEndings = new Set([".ts", ".mts", ".cts", ".tsx"]);
+
+/** What modules export. */
+export interface Definitions {
+  readonly actors: readonly AnyActorDefinition[];
+  readonly activities: readonly AnyActivityDefinition[];
+}
 
 /**
  * Loads modules and returns every definition that they export: by default or by name, alone or together.
@@ -17,11 +24,11 @@ const typescriptEndings = new Set([".ts", ".mts", ".cts", ".tsx"]);
  *
  * Errors: `InvalidOptionsError` when there is no such file, no way to load it, or nothing in it; what the module throws, with the module's name.
  */
-export async function loadActors(modules: readonly string[], cwd: string): Promise<AnyActorDefinition[]> {
+export async function loadDefinitions(modules: readonly string[], cwd: string): Promise<Definitions> {
   const paths = modules.map((module) => findModule(module, cwd));
   const scripts = paths.filter((path) => typescriptEndings.has(extname(path)));
   if (scripts.length > 0) await prepareTypescript(scripts, cwd);
-  const found = new Set<AnyActorDefinition>();
+  const found = new Set<AnyDefinition>();
   for (const path of paths) {
     const exported = await importModule(path, cwd);
     const definitions = [exported, exported.default].flatMap(definitionsAmong);
@@ -29,13 +36,16 @@ export async function loadActors(modules: readonly string[], cwd: string): Promi
       const names = Object.keys(exported);
       const has = names.length === 0 ? "it exports nothing" : `it exports ${names.join(", ")}, and none of it is one`;
       throw new InvalidOptionsError(
-        `Cannot run ${shownPath(path, cwd)}: a module must export what defineActor returns, and ${has}.`,
+        `Cannot run ${shownPath(path, cwd)}: a module must export what defineActor or defineActivity returns, and ${has}.`,
         { details: { module: path, exports: names } },
       );
     }
     for (const definition of definitions) found.add(definition);
   }
-  return [...found];
+  return {
+    actors: [...found].filter(isActorDefinition),
+    activities: [...found].filter(isActivityDefinition),
+  };
 }
 
 /** Finds the file of a module. Errors: `InvalidOptionsError` naming the nearest file. */
@@ -59,14 +69,20 @@ function filesIn(folder: string): string[] {
 }
 
 /** What is exported by name, or by default as an object of names, which is also how modules of CommonJS arrive. */
-function definitionsAmong(exported: unknown): AnyActorDefinition[] {
-  if (typeof exported !== "object" || exported === null || isActorDefinition(exported)) return [];
+function definitionsAmong(exported: unknown): AnyDefinition[] {
+  if (typeof exported !== "object" || exported === null || isDefinition(exported)) return [];
   return Object.values(exported).flatMap(definitionsIn);
 }
 
-function definitionsIn(exported: unknown): AnyActorDefinition[] {
+function definitionsIn(exported: unknown): AnyDefinition[] {
   if (Array.isArray(exported)) return exported.flatMap(definitionsIn);
-  return isActorDefinition(exported) ? [exported] : [];
+  return isDefinition(exported) ? [exported] : [];
+}
+
+type AnyDefinition = AnyActorDefinition | AnyActivityDefinition;
+
+function isDefinition(exported: unknown): exported is AnyDefinition {
+  return isActorDefinition(exported) || isActivityDefinition(exported);
 }
 
 async function importModule(path: string, cwd: string): Promise<Readonly<Record<string, unknown>>> {
