@@ -371,7 +371,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: "dates, maps and sets pass to a callback and back as they are",
-    covers: ["logic.callback", "values.types"],
+    covers: ["logic.callback", "value.actors"],
     machine: () =>
       setup({ actors: { echoing } }).createMachine({
         context: { got: undefined as unknown },

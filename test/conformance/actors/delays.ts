@@ -166,7 +166,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: "an actor sends to itself after a delay",
-    covers: ["send.delayed", "send.self"],
+    covers: ["send.delayed", "sendTo.self"],
     machine: () =>
       createMachine({
         context: { rings: 0 },

@@ -231,7 +231,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: "dates and maps in an emitted event stay what they are",
-    covers: ["emit.event", "values.types"],
+    covers: ["emit.event", "value.actors"],
     machine: () =>
       createMachine({
         on: { GO: { actions: emit({ type: "WENT", at: new Date(4), map: new Map([["a", new Set([1])]]) }) } },

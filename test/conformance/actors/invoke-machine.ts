@@ -97,7 +97,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: "dates, maps and sets in the input of a machine stay what they are",
-    covers: ["invoke.input", "values.types"],
+    covers: ["invoke.input", "value.actors"],
     machine: () => {
       const keeper = setup({ types: { context: {} as { input: any } } }).createMachine({
         context: ({ input }) => ({ input }),

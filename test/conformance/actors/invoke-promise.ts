@@ -246,7 +246,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: "dates, maps, sets, big integers, NaN and undefined come out of a promise as they are",
-    covers: ["logic.promise", "values.types"],
+    covers: ["logic.promise", "value.actors"],
     machine: () => {
       const load = fromPromise(async () => ({
         at: new Date(86_400_000),
@@ -289,7 +289,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: "dates, maps, sets and big integers reach a promise as they are",
-    covers: ["invoke.input", "values.types"],
+    covers: ["invoke.input", "value.actors"],
     machine: () => {
       const describe = fromPromise<string, any>(
         async ({ input }) =>

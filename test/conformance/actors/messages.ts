@@ -157,7 +157,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: "dates, maps, sets and big integers pass between actors as they are",
-    covers: ["send.sendTo", "send.sendParent", "values.types"],
+    covers: ["send.sendTo", "send.sendParent", "value.actors"],
     machine: () => {
       const kid = setup({}).createMachine({
         on: { VALUE: { actions: sendParent(({ event }) => ({ type: "ECHO", value: event.value })) } },
@@ -445,7 +445,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: "an actor can send to itself, and gets it after the transition",
-    covers: ["send.self"],
+    covers: ["sendTo.self"],
     // Both keep to it: raised events belong to the transition, sent ones come after it.
     machine: () =>
       createMachine({
@@ -460,7 +460,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: "a child can send to itself",
-    covers: ["send.self"],
+    covers: ["sendTo.self"],
     machine: () => {
       const kid = createMachine({
         context: { left: 3 },

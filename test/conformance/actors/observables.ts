@@ -276,7 +276,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: "dates and maps of an observable come as they are",
-    covers: ["logic.observable", "values.types"],
+    covers: ["logic.observable", "value.actors"],
     machine: () => {
       const prices = fromObservable<unknown, undefined>(() =>
         observableOf([{ at: new Date(1), map: new Map([["a", 1n]]) }]),

@@ -137,7 +137,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: "an error can be kept in the context",
-    covers: ["errors.fields", "values.types"],
+    covers: ["errors.fields", "value.actors"],
     machine: () => {
       const pay = fromPromise(async () => {
         throw new PaymentError("not enough");

@@ -227,7 +227,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: "references in a map in the context stay references",
-    covers: ["refs.context", "values.types"],
+    covers: ["refs.context", "value.actors"],
     machine: () =>
       setup({ actors: { counter } }).createMachine({
         context: ({ spawn }) => ({
@@ -256,7 +256,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: "a child sends to its own reference, which came back to it from outside",
-    covers: ["refs.events", "send.self"],
+    covers: ["refs.events", "sendTo.self"],
     machine: () => {
       const kid = createMachine({
         on: {

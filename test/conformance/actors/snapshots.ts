@@ -1,5 +1,5 @@
 /** onSnapshot and syncSnapshot: a parent that looks on while a child goes through its states. */
-import { assign, createMachine, forwardTo, fromPromise, sendTo, setup, spawnChild } from "xstate";
+import { assign, createMachine, forwardTo, sendTo, setup, spawnChild } from "xstate";
 import type { Scenario } from "../../scenarios/scenario.ts";
 
 /** Red, green, yellow, and off for good. */
@@ -361,19 +361,5 @@ export const scenarios: readonly Scenario[] = [
       });
     },
     steps: [{ send: { type: "GO" } }, { expect: { context: { seen: ["a", "d"] } } }],
-  },
-  {
-    name: "a parent that looks at a promise sees it under way, and then its end",
-    covers: ["snapshot.ofPromise"],
-    machine: () =>
-      setup({ actors: { load: fromPromise(async () => "loaded") } }).createMachine({
-        context: { seen: [] as unknown[] },
-        invoke: {
-          src: "load",
-          onSnapshot: { actions: assign({ seen: ({ context, event }) => [...context.seen, event.snapshot.status] }) },
-          onDone: { actions: assign({ seen: ({ context, event }) => [...context.seen, event.output] }) },
-        },
-      }),
-    steps: [{ expect: { context: { seen: ["active", "loaded"] } } }],
   },
 ];

@@ -200,7 +200,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: "the state of transition logic may hold dates, maps and sets",
-    covers: ["logic.transition", "values.types"],
+    covers: ["logic.transition", "value.actors"],
     machine: () => {
       const shelf = fromTransition(
         (
