@@ -114,9 +114,14 @@ function severable(log: Log, workQueue: WorkQueue): Connection {
     workQueue: {
       open: (options) =>
         call(async (): Promise<OpenWorkQueue> => {
-          const queue = await workQueue.open(options);
+          // What a dead worker had taken is to come again soon; no promise of these machines takes long.
+          const queue = await workQueue.open({ ...options, visibilityMs: 1000 });
           ending(() => void queue.close());
-          return { pull: (max, waitMs) => call(() => queue.pull(max, waitMs)), close: () => call(() => queue.close()) };
+          return {
+            pull: (max, waitMs) => call(() => queue.pull(max, waitMs)),
+            state: () => call(() => queue.state()),
+            close: () => call(() => queue.close()),
+          };
         }),
     },
     time: {

@@ -13,7 +13,9 @@ import type { Time } from "../../runtime/core/time.ts";
 import type { NodeSettings } from "../../runtime/engine/context.ts";
 import type { RunnableDefinition } from "../../runtime/engine/definition.ts";
 import { type FaultPoint, faultPoints } from "../../runtime/engine/faults.ts";
-import { ActorNode } from "../../runtime/engine/node.ts";
+import { ActorNode, defaultSettings } from "../../runtime/engine/node.ts";
+import { Telemetry } from "../../runtime/engine/telemetry.ts";
+import { ActivityWorker } from "../../runtime/engine/worker.ts";
 import type { Log } from "../../runtime/log/log.ts";
 import type { WorkQueue } from "../../runtime/log/work-queue.ts";
 import { WallClock } from "./wall-clock.ts";
@@ -57,6 +59,7 @@ export interface Crash {
 interface RunningNode {
   readonly name: string;
   readonly node: ActorNode;
+  readonly worker: ActivityWorker;
   /** Resolves when it dies. */
   readonly died: Promise<void>;
   /** What it is to die of. */
@@ -115,7 +118,11 @@ export class MachineSpace {
   async close(): Promise<void> {
     this.witness.close();
     await this.#place.run(this.client.close());
-    for (const { node, isDead } of this.#nodes) if (!isDead) await this.#place.run(node.stop());
+    for (const { node, worker, isDead } of this.#nodes) {
+      if (isDead) continue;
+      await this.#place.run(worker.stop(1000));
+      await this.#place.run(node.stop());
+    }
   }
 
   /** The crashes that have not happened yet. */
@@ -149,6 +156,7 @@ export class MachineSpace {
     if (owner === undefined) return;
     await this.#start();
     await this.#place.run(Promise.race([owner.node.stop(), owner.died]));
+    if (!owner.isDead) await this.#place.run(owner.worker.stop(1000));
     // What it was to die of is left for another one.
     if (!owner.isDead && owner.crash !== undefined) this.#planned.push(owner.crash);
     owner.isDead = true;
@@ -243,11 +251,35 @@ export class MachineSpace {
         this.crashed.push(crash);
         connection.sever();
         node.abandon();
+        worker.abandon();
         die();
       },
     });
-    const running: RunningNode = { name, node, died, crash, isDead: false };
+    const worker = new ActivityWorker({
+      context: {
+        node: name,
+        owner: `${name}:worker`,
+        spaceName: this.#place.spaceName,
+        partitions: this.#place.space.partitions,
+        subjects: this.#subjects,
+        log: connection.log,
+        time: this.clock.over(connection.time),
+        random: this.#place.random,
+        definitions: new Map(),
+        settings: { ...defaultSettings, ...this.#place.settings },
+        telemetry: new Telemetry(() => {}),
+        fault: () => {},
+      },
+      workQueue: connection.workQueue,
+      ingressLimits: connection.log.limits,
+      activities: this.#definitions.flatMap(({ activities }) => activities.all),
+      onFailed: (error) => {
+        throw error;
+      },
+    });
+    const running: RunningNode = { name, node, worker, died, crash, isDead: false };
     this.#nodes.push(running);
     await this.#place.run(Promise.race([node.start(), died]));
+    if (!running.isDead) worker.start();
   }
 }
