@@ -162,7 +162,13 @@ export class Lane {
   }
 }
 
-function headOf(address: Address, record: StateRecord, definition: RunnableDefinition | undefined, now: number): Head {
+/** The head that a stored state makes, brought to the version of the machine; throws as {@link Lane.load}. */
+export function headOf(
+  address: Address,
+  record: StateRecord,
+  definition: RunnableDefinition | undefined,
+  now: number,
+): Head {
   const { revision, status, cursor, machine, snapshot } = record;
   const snapshotJson = snapshot === undefined ? undefined : JSON.stringify(snapshot);
   const birth = snapshot?.birth;

@@ -1,0 +1,321 @@
+/**
+ * Replays: what the code at hand makes of the messages that an actor has handled, beside what was made of them then.
+ *
+ * 1. From every kept state the messages of the next one are decided as a node would decide them. Nothing is written, and no action of the machine runs.
+ * 2. Each step begins from the state that is stored, not from the one that was replayed: one difference does not lead to another.
+ * 3. States of other versions are migrated first, those that are compared with too. That a state cannot be used counts for the newest one only: it is the one that
+ *    the actor goes on from.
+ * 4. A message that does not say any more what it carried makes its step not replayable, and is not guessed at.
+ */
+import type { Address } from "../core/address.ts";
+import { fromStored } from "../core/codec.ts";
+import { type Envelope, encodeEnvelope, envelopeFormat } from "../core/envelope.ts";
+import { isStatewrightError } from "../core/errors.ts";
+import { decodeRecord, type HandledMessage, type StateRecord, type StoredSnapshot } from "../core/records.ts";
+import type { LogRecord } from "../log/log.ts";
+import { absentHead, type DecideEnv, type Decision, decide, type Head } from "./decide.ts";
+import type { RunnableDefinition } from "./definition.ts";
+import type { Delivery } from "./delivery.ts";
+import { headOf } from "./lane.ts";
+
+/** A place in which a replayed state is another one. */
+export interface Difference {
+  /** `value`, `status`, `context.items[3].price`, `output`, `children`, `timers`, `outcome`, `reply`, … */
+  readonly path: string;
+  /** Decoded; undefined where there was nothing. */
+  readonly before: unknown;
+  readonly now: unknown;
+}
+
+/** What came of the messages of one kept state. */
+export interface ReplayedStep {
+  /** The actor's revision after it. */
+  readonly revision: number;
+  /** Its messages in the order in which they were handled; the last one is the one that was replayed last. */
+  readonly events: readonly string[];
+  readonly result: "same" | "differs" | "fails" | "not replayable";
+  readonly differences: readonly Difference[];
+  /** Why it fails or cannot be replayed. */
+  readonly reason: string | undefined;
+}
+
+/** What came of all that is kept of one actor. */
+export interface ReplayedActor {
+  /** `fails` before `differs` before `same`; `not replayable` when no step could be replayed. */
+  readonly result: ReplayedStep["result"];
+  readonly steps: number;
+  readonly notReplayable: number;
+  /** The first step that fails or differs; else the first that cannot be replayed. */
+  readonly first: ReplayedStep | undefined;
+}
+
+/** Replays the kept states of one actor, which it is given one by one, oldest first. */
+export class ActorReplay {
+  readonly #definition: RunnableDefinition;
+  readonly #address: Address;
+  #last: { readonly seq: number; readonly state: StateRecord } | undefined;
+  #steps = 0;
+  #notReplayable = 0;
+  #bad: ReplayedStep | undefined;
+  #unknown: ReplayedStep | undefined;
+
+  constructor(definition: RunnableDefinition, address: Address) {
+    this.#definition = definition;
+    this.#address = address;
+  }
+
+  /** Takes the next kept state. Throws `CorruptRecordError` when it cannot be read at all. */
+  add(record: LogRecord): void {
+    const state = decodeRecord<StateRecord>("a state", record.data);
+    const before = this.#last;
+    this.#last = { seq: record.seq, state };
+    // What came before the oldest kept state is not known; only a first one begins with nothing.
+    if (before === undefined && state.previous !== 0) return;
+    this.#note(this.#step(before, state));
+  }
+
+  /** What came of it, once all states were given. */
+  end(): ReplayedActor {
+    const unusable = this.#tryNewest();
+    if (unusable !== undefined) this.#note(unusable);
+    return {
+      result: this.#bad?.result ?? (this.#steps === this.#notReplayable && this.#steps > 0 ? "not replayable" : "same"),
+      steps: this.#steps,
+      notReplayable: this.#notReplayable,
+      first: this.#bad ?? this.#unknown,
+    };
+  }
+
+  #note(step: ReplayedStep): void {
+    this.#steps++;
+    if (step.result === "not replayable") {
+      this.#notReplayable++;
+      this.#unknown ??= step;
+    }
+    if (step.result === "fails" && this.#bad?.result !== "fails") this.#bad = step;
+    if (step.result === "differs") this.#bad ??= step;
+  }
+
+  /** The actor goes on from its newest state: one that cannot be used will have it parked. */
+  #tryNewest(): ReplayedStep | undefined {
+    if (this.#last === undefined) return undefined;
+    const { state } = this.#last;
+    try {
+      this.#headOf(state, lastOf(state)?.at ?? 0);
+      return undefined;
+    } catch (error) {
+      const reason = `The actor will be parked. ${messageOf(error)}`;
+      return { revision: state.revision, events: [], result: "fails", differences: [], reason };
+    }
+  }
+
+  #headOf(state: StateRecord, now: number): Head {
+    return headOf(this.#address, state, this.#definition, now);
+  }
+
+  #step(before: { readonly seq: number; readonly state: StateRecord } | undefined, after: StateRecord): ReplayedStep {
+    const { revision, handled } = after;
+    const events: string[] = [];
+    const end = (
+      result: ReplayedStep["result"],
+      given: { readonly reason?: string; readonly differences?: readonly Difference[] } = {},
+    ): ReplayedStep => ({
+      revision,
+      events,
+      result,
+      differences: given.differences ?? [],
+      reason: given.reason,
+    });
+    const missing = whyNotReplayable(before, after);
+    if (missing !== undefined) return end("not replayable", { reason: missing });
+    const now = handled[0]?.at ?? 0;
+    let head: Head;
+    let expected: Head;
+    try {
+      head = before === undefined ? absentHead : this.#headOf(before.state, now);
+      expected = this.#headOf(after, now);
+    } catch (error) {
+      return end("not replayable", { reason: `A state of it cannot be used any more. ${messageOf(error)}` });
+    }
+    const isMigrated = head.migrated !== undefined || expected.migrated !== undefined;
+    for (const message of handled) {
+      events.push(message.event);
+      // What died has changed nothing, and what was recognised as a repetition was applied before.
+      if (message.outcome === "dead" || message.outcome === "duplicate") {
+        head = { ...head, revision: message.revision };
+        continue;
+      }
+      let decision: Decision;
+      try {
+        decision = decideAgain(this.#definition, this.#address, head, message);
+      } catch (error) {
+        return end("fails", { reason: `${message.event} cannot be applied. ${messageOf(error)}` });
+      }
+      const differences = inMessage(message, decision);
+      // In the words of another version the value after a message says nothing.
+      if (!isMigrated && message.to !== undefined)
+        differences.push(...differing("value", message.to, decision.head.value));
+      if (differences.length > 0) return end("differs", { differences });
+      head = decision.head;
+    }
+    const differences = inState(head, expected, isMigrated);
+    return differences.length > 0 ? end("differs", { differences }) : end("same");
+  }
+}
+
+function lastOf(state: StateRecord): HandledMessage | undefined {
+  return state.handled[state.handled.length - 1];
+}
+
+function whyNotReplayable(
+  before: { readonly seq: number; readonly state: StateRecord } | undefined,
+  after: StateRecord,
+): string | undefined {
+  if ((before?.seq ?? 0) !== after.previous) return "The state before it is not kept any more.";
+  if (after.revision - (before?.state.revision ?? 0) !== after.handled.length) {
+    return "It came of so many messages at once that not all of them are kept.";
+  }
+  for (const { outcome, event, data, frame } of after.handled) {
+    if (outcome === "duplicate" || (outcome === "dead" && frame?.timer === undefined)) continue;
+    if (outcome === "dead") return `${event} was a timer that died, and what came of it is not told.`;
+    if (data === undefined && frame === undefined) {
+      return `What ${event === "" ? "a message" : event} carried is not kept: it was large, came with many others, or was handled by an earlier version of Statewright.`;
+    }
+  }
+  return undefined;
+}
+
+const unlimited: DecideEnv["limits"] = {
+  maxRecordBytes: Number.MAX_SAFE_INTEGER,
+  maxRecordsPerAppend: Number.MAX_SAFE_INTEGER,
+  maxBytesPerAppend: Number.MAX_SAFE_INTEGER,
+};
+
+/** Decides a message that was handled before, made again of what its actor's state says of it. */
+function decideAgain(definition: RunnableDefinition, to: Address, head: Head, message: HandledMessage): Decision {
+  const { event, data, frame = {}, by, at } = message;
+  const { core, redriven, timer, ...fields } = frame;
+  const stream = core === true || timer !== undefined ? "core" : "ingress";
+  const envelope: Envelope = {
+    format: envelopeFormat,
+    kind: "event",
+    id: message.message === "" ? "replayed" : message.message,
+    ...fields,
+    ...(data === undefined ? {} : { event: { ...data, type: event } }),
+    ...(stream === "core" && by !== undefined ? { from: by } : {}),
+    ...(redriven === true ? { redrive: { letter: "replayed", attempts: 0, redrives: 1 } } : {}),
+    sentAt: at,
+  };
+  const delivery: Delivery = {
+    stream,
+    seq: head.cursor[stream] + 1,
+    ...(timer === undefined ? {} : { timer }),
+    subject: "",
+    to,
+    sender: stream === "ingress" ? by : undefined,
+    data: timer === undefined ? encodeEnvelope(envelope) : new Uint8Array(),
+    unaddressable: undefined,
+    attempts: [],
+    retryState: undefined,
+    firstTriedMs: 0,
+    notBeforeMs: 0,
+    duplicateOf: undefined,
+    isKeyNew: true,
+    verdict: undefined,
+  };
+  return decide(definition, head, delivery, {
+    now: at,
+    node: "replay",
+    limits: unlimited,
+    isReply: () => false,
+    pendingKey: () => undefined,
+  });
+}
+
+/** What is told of a message itself. */
+function inMessage(message: HandledMessage, decision: Decision): Difference[] {
+  const now = JSON.parse(decision.handledJson) as HandledMessage;
+  return [...differing("outcome", message.outcome, decision.outcome), ...differing("reply", message.reply, now.reply)];
+}
+
+function inState(now: Head, expected: Head, isMigrated: boolean): Difference[] {
+  return [
+    ...differing("status", expected.status, now.status),
+    ...differing("", partsOf(expected, isMigrated), partsOf(now, isMigrated)),
+  ];
+}
+
+/** The parts of a state that can be compared. When children and timers of a migrated state began is left to chance. */
+function partsOf({ snapshotJson }: Head, isMigrated: boolean): Record<string, unknown> {
+  if (snapshotJson === undefined) return {};
+  const { value, context, history, output, error, children, timers } = JSON.parse(snapshotJson) as StoredSnapshot;
+  const parts: Record<string, unknown> = { value, context };
+  if (history !== undefined) parts.history = history;
+  if (output !== undefined) parts.output = output;
+  if (error !== undefined) parts.error = error;
+  if (isMigrated) return parts;
+  parts.children = Object.fromEntries(
+    Object.entries(children ?? {}).map(([id, { kind, src, ended, input }]) => [id, { kind, src, ended, input }]),
+  );
+  // Under what they wait for: their names are only numbers.
+  const named = Object.values(timers ?? {}).map(({ at, event, task }): [string, number] => [
+    task === undefined ? String((event as { type?: unknown } | undefined)?.type) : `${task.kind} of ${task.child}`,
+    at,
+  ]);
+  parts.timers = Object.fromEntries(named);
+  return parts;
+}
+
+/** How many places are told of one step. */
+const maxDifferences = 20;
+
+/** The places in which two stored values differ, decoded. Where an error was thrown (its stack) is no difference. */
+function differing(path: string, before: unknown, now: unknown): Difference[] {
+  const found: Difference[] = [];
+  collect(path, before, now, found);
+  return found;
+}
+
+function collect(path: string, before: unknown, now: unknown, found: Difference[]): void {
+  if (found.length >= maxDifferences) return;
+  if (isPlain(before) && isPlain(now)) {
+    for (const key of new Set([...Object.keys(before), ...Object.keys(now)])) {
+      const step = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
+      collect(path === "" ? key : `${path}${step}`, own(before, key), own(now, key), found);
+    }
+  } else if (Array.isArray(before) && Array.isArray(now)) {
+    for (let i = 0; i < Math.max(before.length, now.length); i++) collect(`${path}[${i}]`, before[i], now[i], found);
+  } else if (textOf(before) !== textOf(now)) {
+    found.push({ path, before: decoded(before), now: decoded(now) });
+  }
+}
+
+/** True for an object that is no array, and that is not a value of another kind in its encoded form. */
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !Object.hasOwn(value, "~");
+}
+
+function own(value: Record<string, unknown>, key: string): unknown {
+  return Object.hasOwn(value, key) ? value[key] : undefined;
+}
+
+function textOf(value: unknown): string | undefined {
+  return JSON.stringify(value, (_, inner: unknown) => {
+    const error = inner as { "~"?: unknown; v?: object } | null | undefined;
+    return error?.["~"] === "error" ? { ...error, v: { ...error.v, stack: undefined } } : inner;
+  });
+}
+
+function decoded(value: unknown): unknown {
+  try {
+    return fromStored(value);
+  } catch {
+    return value;
+  }
+}
+
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return `Something was thrown: ${String(error)}.`;
+  const text = isStatewrightError(error) ? error.message : `${error.name}: ${error.message}`;
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
+}
