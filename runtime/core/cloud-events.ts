@@ -14,8 +14,8 @@ export interface CloudEvent {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Most bytes of an event, besides its payload, for a source and type of no length. */
-const fixedBytes = 512;
+/** Most bytes of an event, besides its payload, for an id and type of no length: two ids of up to 64 characters and the name of a space are in it. */
+const fixedBytes = 1024;
 
 let timeMs = Number.NaN;
 let time = "";
@@ -56,10 +56,10 @@ export function cloudEvent(id: string, source: string, type: string, atMs: numbe
   };
 }
 
-/** The most bytes that an event takes besides its payload, headers included; ids of up to 64 characters. */
-export function cloudEventOverheadBytes(source: string, type: string): number {
+/** The most bytes that an event of an actor takes besides its payload, headers included. */
+export function cloudEventOverheadBytes(by: Address, type: string): number {
   // A source is ASCII: one byte in JSON, up to three in a header. A unit of a type takes up to six bytes in JSON and nine in a header.
-  return fixedBytes + 4 * source.length + 15 * type.length;
+  return fixedBytes + 4 * eventSource("", by).length + 15 * type.length;
 }
 
 /** What a stored event says. */

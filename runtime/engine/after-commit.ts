@@ -1,5 +1,7 @@
 /** What happens once a commit is in the log: counts, actions, answers, in the order of the decisions, once. */
+import { inspect } from "node:util";
 import { formatAddress } from "../core/address.ts";
+import { toStored } from "../core/codec.ts";
 import type { DeadReason } from "../core/records.ts";
 import type { NodeContext } from "./context.ts";
 import type { AfterWork, Decision } from "./decide.ts";
@@ -75,11 +77,11 @@ export class AfterCommit {
 
   #writeLine(lane: Lane, { label, value }: Extract<AfterWork, { kind: "log" }>): void {
     const actor = formatAddress(lane.address);
-    const text = typeof value === "string" ? value : JSON.stringify(value);
+    const { text, data } = written(value);
     this.#context.telemetry.tell("info", "actor.log", `${actor}${label === undefined ? "" : ` ${label}`}: ${text}`, {
       actor,
       ...(label === undefined ? {} : { label }),
-      value,
+      value: data,
     });
   }
 
@@ -112,6 +114,33 @@ export class AfterCommit {
       // The connection is over: the worker finds out when its result is not taken.
     }
     log.purge("core", subjects.task(lane.partition, activity, lane.address, n, attempt)).catch(() => {});
+  }
+}
+
+/** A value of any kind as text, and as data: what could not be stored is told as its text, since whoever collects lines could not write it either. */
+function written(value: unknown): { readonly text: string; readonly data: unknown } {
+  if (typeof value === "string") return { text: value, data: value };
+  try {
+    const stored = toStored(value, "value");
+    // Plain JSON is left as it is.
+    if (stored === value) return { text: JSON.stringify(value), data: value };
+    return {
+      text: value instanceof Error ? `${value.name}: ${value.message}` : inspect(value, onOneLine),
+      data: value,
+    };
+  } catch {
+    const text = shownSafely(value);
+    return { text, data: text };
+  }
+}
+
+const onOneLine = { breakLength: Number.POSITIVE_INFINITY, compact: true };
+
+function shownSafely(value: unknown): string {
+  try {
+    return inspect(value, onOneLine);
+  } catch {
+    return Object.prototype.toString.call(value);
   }
 }
 

@@ -281,6 +281,8 @@ export class Committer {
       switch (result._tag) {
         case "Appended":
           fault("commit.after");
+          // A process that dies here does nothing more; in a simulation the code goes on.
+          if (this.#isStopped) return;
           telemetry.counters.commits++;
           telemetry.counters.records += group.records.length;
           for (const [i, part] of parts.entries()) this.#confirm(part, result.firstSeq + (group.offsets[i] as number));

@@ -6,6 +6,7 @@
  * 3. What the user's code throws leaves this function as it was thrown; everything else that is wrong with a message becomes a `dead` decision.
  */
 import { type Address, formatAddress, isChildAddress, isSameAddress, parseAddress, rootOf } from "../core/address.ts";
+import { cloudEventOverheadBytes } from "../core/cloud-events.ts";
 import { fromStored, toStored } from "../core/codec.ts";
 import {
   type ActivityResult,
@@ -821,7 +822,7 @@ function checkSizes(
   if (stateBytes > maxStateBytes) throw tooLarge(`the state of ${who}`, stateBytes, maxStateBytes);
   let total = stateBytes;
   for (const item of outbox) {
-    const bytes = bytesOf(item, maxRecordBytes);
+    const bytes = bytesOf(item, delivery.to, maxRecordBytes);
     if (bytes > maxRecordBytes) {
       throw tooLarge(
         item.kind === "mail"
@@ -843,7 +844,7 @@ function checkSizes(
   return total;
 }
 
-function bytesOf(item: OutboxItem, maxRecordBytes: number): number {
+function bytesOf(item: OutboxItem, by: Address, maxRecordBytes: number): number {
   switch (item.kind) {
     case "body":
       return item.data.length;
@@ -851,10 +852,11 @@ function bytesOf(item: OutboxItem, maxRecordBytes: number): number {
     case "live":
       return recordOverheadBytes;
     case "mail":
-      return jsonBytes(item.fields, maxRecordBytes) + recordOverheadBytes;
+      // The sender is told in it; a unit of an id takes up to six bytes in JSON.
+      return jsonBytes(item.fields, maxRecordBytes) + recordOverheadBytes + 6 * by.id.length;
     case "topic":
     case "emit":
-      return jsonBytes(item.eventJson, maxRecordBytes) + recordOverheadBytes + 15 * item.type.length;
+      return jsonBytes(item.eventJson, maxRecordBytes) + cloudEventOverheadBytes(by, item.type);
     default:
       return jsonBytes(item.json, maxRecordBytes) + recordOverheadBytes;
   }

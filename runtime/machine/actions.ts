@@ -20,7 +20,7 @@ import { type Address, makeAddress } from "../core/address.ts";
 import { TerminalError } from "../core/errors.ts";
 import { toToken } from "../core/names.ts";
 import type { MachineEvent, Work } from "./driver.ts";
-import { checkSendable } from "./events.ts";
+import { checkPublishable, checkSendable } from "./events.ts";
 
 type Params = ParameterizedObject["params"] | undefined;
 
@@ -145,7 +145,7 @@ export function evaluate(told: Told, args: unknown, params: unknown): Work {
     }
     case "publish": {
       const topic = checkTopic(resolve(told.topic));
-      return { kind: "publish", topic, event: checkEvent(resolve(told.event), `publish to ${topic}`) };
+      return { kind: "publish", topic, event: checkPublishable(resolve(told.event), () => `publish to ${topic}`) };
     }
     case "reply":
       return { kind: "reply", value: resolve(told.value) };
@@ -163,7 +163,7 @@ export function problemsOf(told: Told): string[] {
   }
   if (told.kind === "publish") {
     if (typeof told.topic !== "function") checks.push(() => checkTopic(told.topic));
-    if (typeof told.event !== "function") checks.push(() => checkEvent(told.event, "publish"));
+    if (typeof told.event !== "function") checks.push(() => checkPublishable(told.event, () => "publish"));
   }
   return checks.flatMap((check) => {
     try {

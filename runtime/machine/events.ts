@@ -1,6 +1,7 @@
 /** Which events a machine may send. */
 import { isReservedEvent } from "../core/envelope.ts";
 import { TerminalError } from "../core/errors.ts";
+import { toToken } from "../core/names.ts";
 import type { MachineEvent } from "./driver.ts";
 
 /** Returns the event when it may be sent; throws `TerminalError` naming the attempt otherwise. */
@@ -15,4 +16,15 @@ export function checkSendable(event: unknown, attempt: () => string): MachineEve
     throw new TerminalError(`Cannot ${attempt()}: the event type ${JSON.stringify(type)} is reserved for the runtime.`);
   }
   return event as MachineEvent;
+}
+
+/** As {@link checkSendable}, for events that leave the space's actors: their type becomes part of a subject or a header, and has at most 256 bytes. */
+export function checkPublishable(event: unknown, attempt: () => string): MachineEvent {
+  const checked = checkSendable(event, attempt);
+  try {
+    toToken(checked.type, "an event type");
+  } catch (cause) {
+    throw new TerminalError(`Cannot ${attempt()}: ${(cause as Error).message}`, { cause });
+  }
+  return checked;
 }

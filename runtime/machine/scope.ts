@@ -14,7 +14,7 @@ import { TerminalError } from "../core/errors.ts";
 import { ActorReference, markReference, type ReferenceTarget, targetOf, withPort } from "../core/reference.ts";
 import { evaluate, toldOf } from "./actions.ts";
 import type { MachineEvent, Work } from "./driver.ts";
-import { checkSendable } from "./events.ts";
+import { checkPublishable } from "./events.ts";
 import type { Surroundings } from "./state.ts";
 
 /** An action as XState hands it to the executor of a scope. */
@@ -104,7 +104,7 @@ export class StepScope {
   }
   /** Machines emit by an action; transition logic calls this. */
   emit(event: unknown): void {
-    const checked = checkSendable(event, () => `emit from machine "${this.subject.machineId}"`);
+    const checked = checkPublishable(event, () => `emit from machine "${this.subject.machineId}"`);
     this.notes.push({ note: "work", work: { kind: "emit", event: checked } });
   }
   stopChild(): void {}

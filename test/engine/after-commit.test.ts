@@ -1,6 +1,6 @@
 /** Custom actions and log lines: after the commit, in order, once, never for a commit that was refused. */
 import { afterEach, describe, expect, it } from "vitest";
-import { assign, emit, log, setup } from "xstate";
+import { assign, emit, enqueueActions, log, setup } from "xstate";
 import { defineActor } from "../../actors/define-actor.ts";
 import { createTestSystem, type TestSystem, type TestSystemOptions } from "../../actors/test-system.ts";
 import { readCloudEvent } from "../../runtime/core/cloud-events.ts";
@@ -17,11 +17,29 @@ const note = (text: string): void => {
   trace.push(text);
 };
 
+const cycle: Record<string, unknown> = {};
+cycle.self = cycle;
+/** Values that cannot be stored, and of which one even refuses to become text. */
+const unspeakable = [
+  cycle,
+  () => "a function",
+  Symbol("s"),
+  {
+    toJSON: () => {
+      throw new Error("no");
+    },
+  },
+];
+
 const desk = defineActor("desk", {
   machine: setup({
     types: {
       context: {} as { n: number },
-      events: {} as { type: "ADD" } | { type: "FAIL"; how: "throw" | "reject" | "odd" },
+      events: {} as
+        | { type: "ADD" }
+        | { type: "SHOW"; value: unknown }
+        | { type: "MUMBLE" }
+        | { type: "FAIL"; how: "throw" | "reject" | "odd" },
       emitted: {} as { type: "ADDED"; n: number },
     },
     actions: {
@@ -44,6 +62,15 @@ const desk = defineActor("desk", {
           assign({ n: ({ context }) => context.n + 1 }),
           log(({ context }) => `at ${context.n}`, "count"),
           emit(({ context }) => ({ type: "ADDED" as const, n: context.n })),
+          "after",
+        ],
+      },
+      SHOW: { actions: [log(({ event }) => event.value), "after"] },
+      MUMBLE: {
+        actions: [
+          enqueueActions(({ enqueue }) => {
+            for (const value of unspeakable) enqueue(log(() => value));
+          }),
           "after",
         ],
       },
@@ -133,6 +160,38 @@ describe("a log line", () => {
       { level: "info", message: "desk/a count: at 1", node: "node-1" },
     ]);
   });
+
+  it("shows any value that an event can bring, and never stops the node", async () => {
+    const { run, client } = await start();
+    const values = [
+      { a: [1] },
+      12n,
+      new Map([["k", 1]]),
+      new Error("no paper"),
+      undefined,
+      "text",
+      Number.NaN,
+      new Date(0),
+    ];
+    for (const value of values) await run(client.ask(desk.ref("a"), { type: "SHOW", value }));
+    const lines = told.filter(({ name }) => name === "actor.log").map(({ message }) => message);
+    expect(lines).toHaveLength(values.length);
+    for (const line of lines) expect(line).toMatch(/^desk\/a: ./);
+    expect(lines[0]).toBe('desk/a: {"a":[1]}');
+    expect(lines[1]).toContain("12");
+    expect(lines[3]).toContain("no paper");
+    expect(trace.filter((line) => line === "desk/a after 0 by SHOW")).toHaveLength(values.length);
+  });
+});
+
+describe("a log line of what cannot be written down", () => {
+  it("is there all the same, and the actions behind it run", async () => {
+    const { run, client } = await start();
+    await run(client.ask(desk.ref("a"), { type: "MUMBLE" }));
+    expect(told.filter(({ name }) => name === "actor.log")).toHaveLength(unspeakable.length);
+    expect(trace.at(-1)).toBe("desk/a after 0 by MUMBLE");
+    await run(client.ask(desk.ref("a"), { type: "ADD" }));
+  });
 });
 
 describe("a custom action that fails", () => {
@@ -150,6 +209,19 @@ describe("a custom action that fails", () => {
 });
 
 describe("a crash", () => {
+  it("right after the commit loses its actions and log lines, and no emitted event", async () => {
+    const world = await start();
+    const { run, client, nodes, startNode } = world;
+    await run(client.ask(desk.ref("a"), { type: "ADD" }));
+    nodes[0]?.crashAt("commit.after");
+    await run(client.send(desk.ref("a"), { type: "ADD" }));
+    await startNode();
+    await run(client.waitFor(desk.ref("a"), ({ context }) => context.n === 2, { timeout: "1 minute" }));
+    await run(client.ask(desk.ref("a"), { type: "ADD" }, { timeout: "1 minute" }));
+    expect(emitted(world)).toEqual([1, 2, 3]);
+    expect(trace).toEqual([...addedTo(1), ...addedTo(3).slice(6)]);
+  });
+
   it("right before the commit loses nothing: the successor does it all, once", async () => {
     const world = await start();
     const { run, client, nodes, startNode } = world;

@@ -16,7 +16,11 @@ const meter = defineActor("meter", {
   machine: setup({
     types: {
       context: {} as { n: number },
-      events: {} as { type: "ADD" } | { type: "BREAK" } | { type: "SPILL"; name: string; bytes: number },
+      events: {} as
+        | { type: "ADD" }
+        | { type: "BREAK" }
+        | { type: "ODD" | "ANNOUNCE"; name: string }
+        | { type: "SPILL"; name: string; bytes: number },
       emitted: {} as Emitted,
     },
     actions: {
@@ -41,6 +45,8 @@ const meter = defineActor("meter", {
               }),
             ],
           },
+          ODD: { actions: emit(({ event }) => ({ type: event.name }) as never) },
+          ANNOUNCE: { actions: publish("names", ({ event }) => ({ type: event.name })) },
           SPILL: { actions: emit(({ event }) => ({ type: event.name, text: "x".repeat(event.bytes) }) as never) },
         },
       },
@@ -211,7 +217,26 @@ describe("what a machine emits", () => {
     expect(emittedBy(world, meter.ref("a")).map(({ event }) => event)).toEqual(countedTo(2));
   });
 
-  it.each([["a short name", "a", "SPILT", 3000]])(
+  it("may have any name that a subject can carry, and is a dead letter where none can", async () => {
+    const world = await start();
+    const { run, client } = world;
+    const names = ["order.paid", "a b > *", "Zoë 🙂", "é".repeat(128)];
+    for (const name of names) await run(client.ask(meter.ref("a"), { type: "ODD", name }));
+    for (const name of ["", "*", "é".repeat(129), "\ud800", undefined as unknown as string]) {
+      for (const type of ["ODD", "ANNOUNCE"] as const) {
+        const asking = run(client.ask(meter.ref("a"), { type, name }));
+        await expect(asking).rejects.toMatchObject({ _tag: "DeadLetteredError", details: { reason: "terminal" } });
+      }
+    }
+    await run(client.ask(meter.ref("a"), { type: "ADD" }));
+    const types = emittedBy(world, meter.ref("a")).map(({ event }) => event.type);
+    expect(types).toEqual(["BEGUN", ...names, "COUNTED"]);
+  });
+
+  it.each([
+    ["a short name", "a", "SPILT", 3000],
+    ["a long name of an actor with a long id", "é".repeat(128), "é".repeat(128), 12_000],
+  ])(
     "is a dead letter when it is larger than the log accepts with its headers: %s",
     async (_, id, name, marginBytes) => {
       const { run, client, broker } = await start();
@@ -238,16 +263,17 @@ describe("what a machine emits", () => {
   it("is kept for as long as published events are", async () => {
     const hour = 3_600_000;
     const world = await start({ settings: { topicRetentionMs: 3 * hour, purgeMs: 60_000, checkpointMs: 60_000 } });
-    const { run, client, advance, broker } = world;
+    const { run, client, time, broker } = world;
     const kept = () => broker.records("core", "sw.test.core.*.emit.>").length;
     await run(client.ask(meter.ref("a"), { type: "ADD" }));
     for (let i = 0; i < 4; i++) {
-      await advance(0.5 * hour);
+      // Nodes keep house meanwhile, which they do not in `advance`.
+      await time.advance(0.5 * hour);
       await run(client.ask(meter.ref("b"), { type: "ADD" }));
     }
     expect(kept()).toBe(9);
     for (let i = 0; i < 12; i++) {
-      await advance(0.5 * hour);
+      await time.advance(0.5 * hour);
       await run(client.ask(meter.ref("a"), { type: "SPILL", name: "LATER", bytes: 1 }));
     }
     expect(kept()).toBeLessThan(15);
