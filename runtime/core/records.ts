@@ -4,6 +4,7 @@
  * 1. Every record is JSON in UTF-8 with a `format`; this version writes format 1 and refuses others by name.
  * 2. A format only changes in two releases: first read both, then write the new one.
  */
+import { fromStored, toStored } from "./codec.ts";
 import type { Birth, Envelope } from "./envelope.ts";
 import { CorruptRecordError } from "./errors.ts";
 import type { MachineShape } from "./shape.ts";
@@ -198,6 +199,8 @@ export interface StoredError {
   readonly code?: string;
   readonly stack?: string;
   readonly cause?: StoredError;
+  /** The error's `data`, or what was thrown instead of an error, encoded for storage; absent when it cannot be stored or is large. */
+  readonly data?: unknown;
 }
 
 /** One failed attempt. */
@@ -418,7 +421,7 @@ export function decodeRecord<R extends { readonly format: number }>(what: string
 export function toStoredError(thrown: unknown, depth = 0): StoredError {
   if (!(thrown instanceof Error)) {
     const message = typeof thrown === "string" ? thrown : safeJson(thrown);
-    return { name: "NonError", message: cut(message) };
+    return { name: nonError, message: cut(message), ...dataOf(thrown) };
   }
   const code = (thrown as { code?: unknown }).code;
   return {
@@ -427,7 +430,35 @@ export function toStoredError(thrown: unknown, depth = 0): StoredError {
     ...(typeof code === "string" || typeof code === "number" ? { code: String(code).slice(0, 200) } : {}),
     ...(thrown.stack === undefined || depth > 0 ? {} : { stack: cut(String(thrown.stack)) }),
     ...(thrown.cause === undefined || depth >= 3 ? {} : { cause: toStoredError(thrown.cause, depth + 1) }),
+    ...dataOf((thrown as { data?: unknown }).data),
   };
+}
+
+/** Makes of a stored error what was thrown, as far as it was kept: an error, of the built-in class of its name if there is one. */
+export function fromStoredError(stored: StoredError): unknown {
+  if (stored.name === nonError && stored.data !== undefined) return fromStored(stored.data);
+  const { name, message, code, stack, cause, data } = stored;
+  const error = fromStored({ "~": "error", v: { name, message, ...(stack === undefined ? {} : { stack }) } }) as Error;
+  const keep = (key: string, value: unknown, enumerable: boolean): void => {
+    Object.defineProperty(error, key, { value, enumerable, configurable: true, writable: true });
+  };
+  if (code !== undefined) keep("code", code, true);
+  if (cause !== undefined) keep("cause", fromStoredError(cause), false);
+  if (data !== undefined) keep("data", fromStored(data), true);
+  return error;
+}
+
+/** The name of what was thrown and is no error. */
+const nonError = "NonError";
+
+function dataOf(data: unknown): { readonly data?: unknown } {
+  if (data === undefined) return {};
+  try {
+    const stored = toStored(data);
+    return JSON.stringify(stored).length > 4096 ? {} : { data: stored };
+  } catch {
+    return {};
+  }
 }
 
 function cut(text: string): string {

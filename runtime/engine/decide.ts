@@ -31,7 +31,7 @@ import type {
   StateRecord,
   TaskRecord,
 } from "../core/records.ts";
-import { recordFormat, toStoredError } from "../core/records.ts";
+import { fromStoredError, recordFormat, toStoredError } from "../core/records.ts";
 import type {
   Arrival,
   LiveChild,
@@ -465,14 +465,10 @@ function endOfDead(
   }
 }
 
-/** What was thrown last, as far as it was kept. */
+/** What was thrown last, as far as the letter keeps it. */
 function errorOf(attempts: readonly FailedAttempt[], explanation: string): unknown {
-  const last = attempts[attempts.length - 1]?.error;
-  if (last === undefined) return new Error(explanation);
-  const error = new Error(last.message);
-  Object.defineProperty(error, "name", { value: last.name, enumerable: false, configurable: true, writable: true });
-  if (last.stack !== undefined) error.stack = last.stack;
-  return last.code === undefined ? error : Object.assign(error, { code: last.code });
+  const last = attempts[attempts.length - 1];
+  return last === undefined ? new Error(explanation) : fromStoredError(last.error);
 }
 
 /** The message as an envelope; a timer has one of the runtime's own, made of what the state says of it. */

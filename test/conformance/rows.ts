@@ -292,6 +292,33 @@ export const rowTests: readonly RowTest[] = [
       ),
   },
   {
+    covers: ["system.get"],
+    name: "a message of a child for a system id that is nobody's becomes a dead letter of the root, and the child goes on",
+    run: () => {
+      const kid = setup({ types: { context: {} as { n: number } } }).createMachine({
+        context: { n: 0 },
+        on: {
+          GO: {
+            actions: [
+              sendTo(({ system }) => system.get("nobody"), { type: "HELLO" }),
+              assign({ n: ({ context }) => context.n + 1 }),
+            ],
+          },
+        },
+      });
+      const machine = setup({ actors: { kid } }).createMachine({
+        invoke: { src: "kid", id: "kid" },
+        on: { GO: { actions: sendTo("kid", { type: "GO" }) } },
+      });
+      return inWorld(machine, async ({ send, view, dead }) => {
+        await send({ type: "GO" }, { type: "GO" });
+        const words = expect.stringContaining('no actor has the system id "nobody"');
+        expect(await dead()).toEqual([words, words]);
+        expect(await view("case/x/~kid")).toMatchObject({ status: "active", context: { n: 2 } });
+      });
+    },
+  },
+  {
     covers: ["system.getAll"],
     name: "system.getAll is refused at the step",
     run: () =>
@@ -310,7 +337,7 @@ export const rowTests: readonly RowTest[] = [
       ),
   },
   {
-    covers: ["refs.context"],
+    covers: ["refs.read"],
     name: "the snapshot of a child cannot be read within a step",
     run: () => {
       const kid = createMachine({});
@@ -444,6 +471,46 @@ export const rowTests: readonly RowTest[] = [
         assigning(({ spawn }) => spawn(fromPromise(async () => 1))),
         "Name it in setup({ actors })",
       ),
+  },
+  {
+    covers: ["promise.args"],
+    name: "promise logic is given input, signal and ids, and is refused emit",
+    run: () => {
+      const ids = fromPromise(async ({ self, signal, input }) => [self.id, self._parent?.id, signal.aborted, input]);
+      const emitting = fromPromise(async ({ emit }) => emit({ type: "HELLO" }));
+      const machine = setup({ actors: { ids, emitting } }).createMachine({
+        context: { seen: undefined as unknown, reason: "" },
+        invoke: [
+          {
+            src: "ids",
+            id: "ids",
+            input: 5 as never,
+            onDone: { actions: assign({ seen: ({ event }) => event.output }) },
+          },
+          { src: "emitting", onError: { actions: assign({ reason: ({ event }) => (event.error as Error).message }) } },
+        ],
+      });
+      return inWorld(machine, async ({ send, view }) => {
+        await send({ type: "ANY" });
+        const { context } = (await view()) as ActorView<any>;
+        expect(context.seen).toEqual(["ids", "x", false, 5]);
+        expect(context.reason).toContain("Cannot use emit in the promise logic");
+      });
+    },
+  },
+  {
+    covers: ["view.children"],
+    name: "a view shows the children, and where they are read",
+    run: () => {
+      const kid = createMachine({ context: { n: 7 } });
+      const machine = setup({ actors: { kid } }).createMachine({ invoke: { src: "kid", id: "kid" } });
+      return inWorld(machine, async ({ send, view }) => {
+        await send({ type: "ANY" });
+        const [child] = (await view())?.children ?? [];
+        expect(child).toMatchObject({ id: "kid", kind: "actor", src: "kid", address: { type: "case", id: "x/~kid" } });
+        expect((await view("case/x/~kid"))?.context).toEqual({ n: 7 });
+      });
+    },
   },
   {
     covers: ["machine.createMachine", "machine.setup", "stopChild.alias"],

@@ -52,6 +52,8 @@ export interface Scenario {
   /** Made anew for every run, since what its actions note goes to that run's trace. */
   readonly machine: (world: ScenarioWorld) => AnyStateMachine;
   readonly input?: unknown;
+  /** Something in it starts again after a crash, such as a callback: what is noted then is more than without, and the trace is not compared. */
+  readonly restarts?: true;
   readonly steps: readonly ScenarioStep[];
 }
 

@@ -136,6 +136,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: "a callback is cleaned up when its state is left",
     covers: ["logic.callback", "invoke.exit"],
+    restarts: true,
     machine: ({ trace }) => {
       const attach = fromCallback(() => {
         trace("attached");
@@ -157,6 +158,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: "a callback is cleaned up when its machine ends",
     covers: ["logic.callback", "actors.stop"],
+    restarts: true,
     machine: ({ trace }) => {
       const attach = fromCallback(() => () => trace("detached"));
       return setup({ actors: { attach } }).createMachine({
@@ -170,6 +172,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: "a callback that was started by spawnChild is cleaned up by stopChild",
     covers: ["logic.callback", "spawn.stopChild", "spawn.spawnChild"],
+    restarts: true,
     machine: ({ trace }) => {
       const attach = fromCallback(() => () => trace("detached"));
       return setup({ actors: { attach } }).createMachine({
@@ -343,6 +346,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: "stopping a child machine cleans up its callbacks",
     covers: ["logic.callback", "actors.stop", "actors.tree"],
+    restarts: true,
     machine: ({ trace }) => {
       const attach = fromCallback(() => () => trace("detached"));
       const kid = setup({ actors: { attach } }).createMachine({ invoke: { src: "attach" } });

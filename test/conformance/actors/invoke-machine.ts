@@ -325,14 +325,17 @@ export const scenarios: readonly Scenario[] = [
     steps: [{ expect: { value: "failed", status: "active", context: { isTold: true } } }],
   },
   {
-    name: "a failing machine's error keeps name, code and cause on the way to its parent",
+    name: "a failing machine's error keeps name, code, data and cause on the way to its parent",
     covers: ["actors.error", "errors.fields"],
     machine: () => {
       const broken = createMachine({
         on: {
           FAIL: {
             actions: assign(() => {
-              throw Object.assign(new TypeError("bad", { cause: new Error("root cause") }), { code: "E_BAD" });
+              throw Object.assign(new TypeError("bad", { cause: new Error("root cause") }), {
+                code: "E_BAD",
+                data: { at: new Date(7) },
+              });
             }),
           },
         },
@@ -349,8 +352,17 @@ export const scenarios: readonly Scenario[] = [
                 target: "failed",
                 actions: assign({
                   seen: ({ event }) => {
-                    const error = event.error as Error & { code: string };
-                    return [error.name, error.message, error.code, (error.cause as Error).message, event.actorId];
+                    const error = event.error as Error & { code: string; data: unknown };
+                    const { name, message, code, data, cause } = error;
+                    return [
+                      name,
+                      message,
+                      code,
+                      data,
+                      (cause as Error).message,
+                      error instanceof TypeError,
+                      event.actorId,
+                    ];
                   },
                 }),
               },
@@ -363,7 +375,52 @@ export const scenarios: readonly Scenario[] = [
     },
     steps: [
       { send: { type: "BREAK" } },
-      { expect: { value: "failed", context: { seen: ["TypeError", "bad", "E_BAD", "root cause", "kid"] } } },
+      {
+        expect: {
+          value: "failed",
+          context: { seen: ["TypeError", "bad", "E_BAD", { at: new Date(7) }, "root cause", true, "kid"] },
+        },
+      },
+    ],
+  },
+  {
+    name: "a failing machine hands on what it threw, also when that is no error",
+    covers: ["actors.error", "errors.fields"],
+    machine: () => {
+      const broken = createMachine({
+        on: {
+          FAIL: {
+            actions: assign(({ event }) => {
+              throw (event as any).what;
+            }),
+          },
+        },
+      });
+      return setup({ actors: { broken } }).createMachine({
+        context: { seen: [] as unknown[] },
+        initial: "idle",
+        states: {
+          idle: { on: { START: "working" } },
+          working: {
+            invoke: {
+              src: "broken",
+              id: "kid",
+              onError: {
+                target: "idle",
+                actions: assign({ seen: ({ context, event }) => [...context.seen, event.error] }),
+              },
+            },
+            on: { FAIL: { actions: sendTo("kid", ({ event }) => event) } },
+          },
+        },
+      });
+    },
+    steps: [
+      { send: { type: "START" } },
+      { send: { type: "FAIL", what: "no" } },
+      { send: { type: "START" } },
+      { send: { type: "FAIL", what: { status: 402, at: new Date(1) } } },
+      { expect: { value: "idle", context: { seen: ["no", { status: 402, at: new Date(1) }] } } },
     ],
   },
   {

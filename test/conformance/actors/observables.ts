@@ -131,6 +131,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: "an observable is unsubscribed when its state is left",
     covers: ["logic.observable", "invoke.exit"],
+    restarts: true,
     machine: ({ trace }) => {
       const prices = fromObservable<number, undefined>(() => observableOf([1], "open", () => trace("unsubscribed")));
       return setup({ actors: { prices } }).createMachine({
@@ -265,6 +266,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: "a spawned event observable is unsubscribed by stopChild",
     covers: ["logic.eventObservable", "spawn.stopChild", "spawn.assign"],
+    restarts: true,
     machine: ({ trace }) => {
       const clicks = fromEventObservable(() => observableOf([], "open", () => trace("unsubscribed")));
       return setup({ actors: { clicks } }).createMachine({
