@@ -130,7 +130,7 @@ const screen = (text: string) => ({ type: "SCREEN", text });
 export const atm: readonly Scenario[] = [
   {
     name: "a cash machine pays out what account and drawer allow",
-    covers: ["provide", "wildcard", "invoke.promise", "error.fields", "guards.params", "target.id"],
+    covers: ["machine.provide", "event.wildcard", "logic.promise", "errors.fields", "guard.params", "target.id"],
     machine: () => atmMachine.provide({ guards: { hasCash: ({ context }, { amount }) => amount <= context.cash } }),
     steps: [
       { send: { type: "PIN", pin: "4711" } },
@@ -165,7 +165,7 @@ export const atm: readonly Scenario[] = [
   },
   {
     name: "a cash machine keeps cards after three wrong tries and after long silence",
-    covers: ["after.named", "always", "target.id", "entry-exit"],
+    covers: ["after.named", "eventless.guard", "target.id", "action.entry", "action.exit"],
     machine: () => atmMachine.provide({ delays: { patience: 2 * hour } }),
     steps: [
       { send: { type: "CARD", card: "c-2" } },

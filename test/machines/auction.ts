@@ -97,7 +97,7 @@ const auctionMachine = setup({
 export const auction: readonly Scenario[] = [
   {
     name: "an auction moves its end with each bid and goes to who pays",
-    covers: ["raise.delayed", "cancel", "assertEvent", "context.codec", "after.static", "reenter"],
+    covers: ["raise.delay", "cancel.id", "assertEvent.type", "value.bigint", "after.numeric", "transition.reenter"],
     machine: () => auctionMachine,
     input: { reserve: 1000n },
     steps: [
@@ -134,7 +134,7 @@ export const auction: readonly Scenario[] = [
   },
   {
     name: "an auction below its reserve passes",
-    covers: ["raise.delayed", "assertEvent", "final.output"],
+    covers: ["raise.delay", "assertEvent.type", "machine.output"],
     machine: () => auctionMachine,
     input: { reserve: 1000n },
     steps: [

@@ -100,7 +100,15 @@ const whole = [
 export const auditLog: readonly Scenario[] = [
   {
     name: "an audit log emits every entry and every batch once and in order",
-    covers: ["emit", "emit.many", "wildcard", "partial-descriptor", "enqueueActions", "raise.delayed", "cancel"],
+    covers: [
+      "emit.event",
+      "emit.order",
+      "event.wildcard",
+      "event.partial",
+      "enqueueActions.context",
+      "raise.delay",
+      "cancel.id",
+    ],
     machine: () => auditMachine,
     steps: [
       { send: { type: "user.login", who: "ada" } },
@@ -139,7 +147,7 @@ export const auditLog: readonly Scenario[] = [
   },
   {
     name: "an audit log that is sealed writes out what it holds",
-    covers: ["entry-exit", "emit", "final.output"],
+    covers: ["action.entry", "action.exit", "emit.event", "machine.output"],
     machine: () => auditMachine,
     steps: [
       { send: { type: "user.login", who: "ada" } },

@@ -125,7 +125,14 @@ const reminder = (title: string, hours: number) => ({ type: "REMINDER", title, h
 export const calendar: readonly Scenario[] = [
   {
     name: "a calendar reminds of what is planned, as it is planned now",
-    covers: ["raise.delayed", "cancel.dynamic", "after.dynamic", "enqueueActions", "guards.params", "final.output"],
+    covers: [
+      "raise.delay",
+      "cancel.dynamic",
+      "after.dynamic",
+      "enqueueActions.context",
+      "guard.params",
+      "machine.output",
+    ],
     machine: () => calendarMachine,
     steps: [
       { send: { type: "PLAN", id: "1", title: "dentist", inHours: 24, remindHours: [20, 2] } },

@@ -80,7 +80,7 @@ const cartMachine = setup({
 export const cart: readonly Scenario[] = [
   {
     name: "a cart that is touched again and again is not given up",
-    covers: ["reenter", "partial-descriptor", "after.named", "assertEvent", "always"],
+    covers: ["transition.reenter", "event.partial", "after.named", "assertEvent.type", "eventless.guard"],
     machine: () => cartMachine,
     steps: [
       { send: { type: "item.remove", sku: "tea" } },
@@ -112,7 +112,7 @@ export const cart: readonly Scenario[] = [
   },
   {
     name: "a cart that nobody touches is reminded of once and abandoned",
-    covers: ["after.named", "target.id", "entry-exit"],
+    covers: ["after.named", "target.id", "action.entry", "action.exit"],
     machine: () => cartMachine,
     steps: [
       { send: { type: "item.add", sku: "tea", quantity: 2 } },

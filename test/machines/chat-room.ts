@@ -151,7 +151,17 @@ const roomMachine = setup({
 export const chatRoom: readonly Scenario[] = [
   {
     name: "a loud guest is warned and then muted by the moderator",
-    covers: ["spawn", "systemId", "context.refs", "sendTo.ref", "enqueueActions", "stopChild", "actions.log"],
+    covers: [
+      "spawn.assign",
+      "spawn.dynamicId",
+      "system.get",
+      "invoke.systemId",
+      "refs.context",
+      "send.sendTo",
+      "enqueueActions.context",
+      "spawn.stopChild",
+      "log.value",
+    ],
     machine: () => roomMachine,
     steps: [
       { send: { type: "JOIN", name: "ada" } },

@@ -113,7 +113,15 @@ const failure = (path: string) => ({ type: "FAILURE", path, code: 503 });
 export const circuitBreaker: readonly Scenario[] = [
   {
     name: "a circuit breaker opens, tries, opens for longer and closes again",
-    covers: ["invoke.promise", "invoke.onError", "error.fields", "after.dynamic", "raise", "target.id", "always"],
+    covers: [
+      "logic.promise",
+      "invoke.onError",
+      "errors.fields",
+      "after.dynamic",
+      "raise.immediate",
+      "target.id",
+      "eventless.guard",
+    ],
     machine: () => breakerMachine,
     input: { isUp: true },
     steps: [

@@ -129,7 +129,7 @@ const claimMachine = setup({
 export const claim: readonly Scenario[] = [
   {
     name: "a large claim is paid after an objection and two approvals",
-    covers: ["parallel.onDone", "done.state", "guards.combined", "partial-descriptor", "invoke.again"],
+    covers: ["final.parallel", "final.on-done", "guard.and", "guard.not", "event.partial", "invoke.reenter"],
     machine: () => claimMachine,
     input: { claim: "K-9", photos: [] },
     steps: [
@@ -151,7 +151,7 @@ export const claim: readonly Scenario[] = [
   },
   {
     name: "an objection sends a large claim back to its assessment",
-    covers: ["parallel.onDone", "done.state", "guards.combined", "invoke.again"],
+    covers: ["final.parallel", "final.on-done", "guard.and", "guard.not", "invoke.reenter"],
     machine: () => claimMachine,
     input: { claim: "K-10", photos: ["front", "back", "roof"] },
     steps: [
@@ -178,7 +178,7 @@ export const claim: readonly Scenario[] = [
   },
   {
     name: "a claim whose photos never come is abandoned",
-    covers: ["invoke.onError", "after.static", "target.id", "parallel"],
+    covers: ["invoke.onError", "after.numeric", "target.id", "parallel.enter", "parallel.independent"],
     machine: () => claimMachine,
     input: { claim: "K-11", photos: [] },
     steps: [

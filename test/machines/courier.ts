@@ -140,13 +140,13 @@ export const courier: readonly Scenario[] = [
   {
     name: "a dispatcher sees what its couriers do",
     covers: [
-      "syncSnapshot",
-      "snapshot.wildcard",
-      "spawn",
-      "spawn.transition",
-      "context.refs",
-      "stopChild",
-      "sendTo.ref",
+      "spawn.syncSnapshot",
+      "snapshot.ofChild",
+      "spawn.assign",
+      "logic.transition",
+      "refs.context",
+      "spawn.stopChild",
+      "send.sendTo",
     ],
     machine: () => dispatchMachine,
     steps: [

@@ -108,7 +108,7 @@ const deviceMachine = setup({
 export const device: readonly Scenario[] = [
   {
     name: "a device is brought to the wanted level over its live link",
-    covers: ["invoke.callback", "sendTo.live", "reenter", "after.static", "guards"],
+    covers: ["logic.callback", "send.sendTo", "transition.reenter", "after.numeric", "guard.named"],
     machine: () => deviceMachine,
     input: { serial: "SN-1", latest: 50 },
     steps: [

@@ -133,7 +133,7 @@ const documentMachine = setup({
 export const documentReview: readonly Scenario[] = [
   {
     name: "a document is published when every reviewer has accepted it",
-    covers: ["spawn", "context.refs", "sendTo.child", "sendParent", "always"],
+    covers: ["spawn.assign", "refs.context", "send.sendTo", "send.sendParent", "eventless.guard"],
     machine: () => documentMachine,
     input: { reviewers: ["ada", "bob"] },
     steps: [
@@ -167,7 +167,7 @@ export const documentReview: readonly Scenario[] = [
   },
   {
     name: "a rejected document stops its late reviewers",
-    covers: ["stopChild", "enqueueActions", "after.static", "guards.params"],
+    covers: ["spawn.stopChild", "enqueueActions.context", "after.numeric", "guard.params"],
     machine: () => documentMachine,
     input: { reviewers: ["ada"] },
     steps: [

@@ -78,7 +78,7 @@ const moving = (direction: string) => ({ type: "MOVING", direction });
 export const elevator: readonly Scenario[] = [
   {
     name: "an elevator answers the calls ahead before it turns",
-    covers: ["always", "tags", "after.static", "entry-exit", "reenter"],
+    covers: ["eventless.guard", "tags.state", "after.numeric", "action.entry", "action.exit", "transition.reenter"],
     machine: () => elevatorMachine,
     steps: [
       { send: { type: "CALL", floor: 3 } },
@@ -117,7 +117,7 @@ export const elevator: readonly Scenario[] = [
   },
   {
     name: "a stopped elevator goes on where it was",
-    covers: ["history.shallow", "target.multiple-levels", "always"],
+    covers: ["history.shallow", "target.path", "eventless.guard"],
     machine: () => elevatorMachine,
     steps: [
       { send: { type: "CALL", floor: 2 } },

@@ -135,7 +135,14 @@ const finished = (task: string, by: string) => ({ type: "FINISHED", by, task });
 export const fleet: readonly Scenario[] = [
   {
     name: "a fleet gives the tasks of who leaves to the others",
-    covers: ["forwardTo.dynamic", "stopChild", "spawnChild", "enqueueActions", "raise", "after.dynamic"],
+    covers: [
+      "send.forwardTo",
+      "spawn.stopChild",
+      "spawn.spawnChild",
+      "enqueueActions.context",
+      "raise.immediate",
+      "after.dynamic",
+    ],
     machine: () => fleetMachine,
     steps: [
       { send: { type: "TASK", task: "early", size: 1 } },

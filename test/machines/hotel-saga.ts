@@ -121,7 +121,7 @@ const sagaMachine = setup({
 export const hotelSaga: readonly Scenario[] = [
   {
     name: "a trip is booked step by step",
-    covers: ["invoke.promise", "invoke.onDone", "reenter", "always"],
+    covers: ["logic.promise", "invoke.onDone", "transition.reenter", "eventless.guard"],
     machine: () => sagaMachine,
     input: { trip: "7", broken: [] },
     steps: [
@@ -142,7 +142,7 @@ export const hotelSaga: readonly Scenario[] = [
   },
   {
     name: "a trip that cannot be paid is undone in reverse, however long it takes",
-    covers: ["invoke.onError", "done.state", "after.static", "always"],
+    covers: ["invoke.onError", "final.on-done", "after.numeric", "eventless.guard"],
     machine: () => sagaMachine,
     input: { trip: "8", broken: ["payment", "undo hotel"] },
     steps: [

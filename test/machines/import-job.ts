@@ -71,7 +71,7 @@ const importMachine = setup({
 export const importJob: readonly Scenario[] = [
   {
     name: "a table is imported row by row",
-    covers: ["invoke.promise", "always", "emit", "final.output"],
+    covers: ["logic.promise", "eventless.guard", "emit.event", "machine.output"],
     machine: () => importMachine,
     steps: [
       { send: { type: "CHOOSE", text: "id,name\n1,Ada\n2,Bob" } },
@@ -95,7 +95,7 @@ export const importJob: readonly Scenario[] = [
   },
   {
     name: "an import that nobody handles the error of ends with it",
-    covers: ["error.status", "invoke.promise"],
+    covers: ["errors.unhandled", "logic.promise"],
     machine: () => importMachine,
     steps: [
       { send: { type: "NEXT" } },

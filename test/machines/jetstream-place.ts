@@ -36,6 +36,7 @@ export async function jetStreamPlace(servers: string, spaceName: string): Promis
     },
     graceMs: 150,
     lookMs: 15,
+    tidyMs: 250,
     patienceMs: 30_000,
     random: Math.random,
     connect: () => severable(opened.log, opened.workQueue),

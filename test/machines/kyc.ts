@@ -183,7 +183,15 @@ const born = new Date(Date.UTC(1990, 4, 17));
 export const kyc: readonly Scenario[] = [
   {
     name: "a customer is cleared after a correction and an overruled failure",
-    covers: ["parallel.onDone", "invoke.promise", "invoke.onError", "child.error", "context.codec", "actions.params"],
+    covers: [
+      "final.parallel",
+      "logic.promise",
+      "invoke.onError",
+      "actors.error",
+      "value.date",
+      "value.input",
+      "action.params",
+    ],
     machine: () => kycMachine,
     input: { name: "Mallory", born, street: "" },
     steps: [
@@ -215,7 +223,7 @@ export const kyc: readonly Scenario[] = [
   },
   {
     name: "a customer on a list is refused",
-    covers: ["parallel.onDone", "final.output", "invoke.machine"],
+    covers: ["final.parallel", "machine.output", "logic.machine"],
     machine: () => kycMachine,
     input: { name: "Trudy", born, street: "Main 5" },
     steps: [

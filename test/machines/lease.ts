@@ -109,7 +109,15 @@ const granted = (to: string, fence: number) => ({ type: "GRANTED", to, fence });
 export const lease: readonly Scenario[] = [
   {
     name: "a lease is taken from a silent holder and given to the next in line",
-    covers: ["sendTo.delayed", "sendTo.self", "cancel", "context.refs", "systemId", "sendParent", "invoke.machine"],
+    covers: [
+      "sendTo.delay",
+      "sendTo.self",
+      "cancel.id",
+      "refs.context",
+      "system.get",
+      "send.sendParent",
+      "logic.machine",
+    ],
     machine: () => leaseMachine,
     steps: [
       { send: { type: "ASK", who: "ada" } },

@@ -113,7 +113,7 @@ const decided = (isApproved: boolean, by: string) => ({ type: "DECIDED", isAppro
 export const loan: readonly Scenario[] = [
   {
     name: "a small loan with a good score is approved without a person",
-    covers: ["guards.combined", "always", "final.output", "invoke.promise"],
+    covers: ["guard.and", "guard.or", "guard.not", "eventless.guard", "machine.output", "logic.promise"],
     machine: () => loanMachine,
     input: { applicant: "ada", amount: 5000 },
     steps: [
@@ -129,7 +129,7 @@ export const loan: readonly Scenario[] = [
   },
   {
     name: "a loan without a credit file escalates until the board rejects it",
-    covers: ["invoke.onError", "after.static", "meta", "description", "target.child", "actions.params"],
+    covers: ["invoke.onError", "after.numeric", "meta.state", "description.state", "target.relative", "action.params"],
     machine: () => loanMachine,
     input: { applicant: "nobody", amount: 90_000 },
     steps: [

@@ -104,7 +104,16 @@ const letter = (to: string, subject: string) => ({ type: "MAIL", letter: { to, s
 export const mailer: readonly Scenario[] = [
   {
     name: "a mailer keeps to its limit and does not write to an address that bounced",
-    covers: ["parallel", "always", "invoke.promise", "invoke.onError", "context.codec", "after.static", "tags"],
+    covers: [
+      "parallel.enter",
+      "parallel.independent",
+      "eventless.guard",
+      "logic.promise",
+      "invoke.onError",
+      "value.set",
+      "after.numeric",
+      "tags.state",
+    ],
     machine: () => mailerMachine,
     steps: [
       { send: letter("ada@x.org", "one") },

@@ -93,13 +93,13 @@ export const match: readonly Scenario[] = [
   {
     name: "a match is won by the goals that count",
     covers: [
-      "invoke.transition",
+      "logic.transition",
       "invoke.onSnapshot",
-      "sendTo.child",
-      "done.state",
+      "send.sendTo",
+      "final.on-done",
       "after.named",
-      "forbidden",
-      "tags",
+      "event.forbidden",
+      "tags.state",
     ],
     machine: () => matchMachine,
     input: { lead: 0 },
@@ -137,7 +137,7 @@ export const match: readonly Scenario[] = [
   },
   {
     name: "an abandoned match begins again at nil",
-    covers: ["invoke.transition", "invoke.again", "input"],
+    covers: ["logic.transition", "invoke.reenter", "input.context"],
     machine: () => matchMachine,
     input: { lead: 2 },
     steps: [

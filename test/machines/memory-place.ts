@@ -22,6 +22,7 @@ export function memoryPlace(seed: number): Place {
     settings: { checkpointMs: 400, purgeMs: 900, topicRetentionMs: 1e12, keyRetentionMs: 1e12 },
     graceMs: 100,
     lookMs: 20,
+    tidyMs: 1500,
     patienceMs: 120_000,
     random: () => random.next(),
     connect: (name) => broker.connect(name),

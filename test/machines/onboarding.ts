@@ -82,7 +82,7 @@ const mail = (template: string, count: number) => ({ type: "MAIL", template, to:
 export const onboarding: readonly Scenario[] = [
   {
     name: "a user who confirms is not reminded again",
-    covers: ["raise.delayed", "cancel", "after.dynamic", "guards.params", "actions.log"],
+    covers: ["raise.delay", "cancel.id", "after.dynamic", "guard.params", "log.value"],
     machine: () => onboardingMachine,
     input: { email: "eve@example.org" },
     steps: [
@@ -106,7 +106,7 @@ export const onboarding: readonly Scenario[] = [
   },
   {
     name: "a user who never confirms is reminded twice and let go",
-    covers: ["raise.delayed", "actions.log", "target.child"],
+    covers: ["raise.delay", "log.value", "target.relative"],
     machine: () => onboardingMachine,
     input: { email: "eve@example.org" },
     steps: [

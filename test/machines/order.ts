@@ -133,7 +133,15 @@ const shipped = { type: "ORDER_SHIPPED", parcel: "parcel-A-17" };
 export const order: readonly Scenario[] = [
   {
     name: "an order is paid, shipped and delivered",
-    covers: ["invoke.promise", "invoke.machine", "invoke.onDone", "forwardTo", "sendParent", "final.output", "emit"],
+    covers: [
+      "logic.promise",
+      "logic.machine",
+      "invoke.onDone",
+      "send.forwardTo",
+      "send.sendParent",
+      "machine.output",
+      "emit.event",
+    ],
     machine: createOrder,
     input,
     steps: [
@@ -160,7 +168,7 @@ export const order: readonly Scenario[] = [
   },
   {
     name: "a declined order is paid with another card and then lost on its way",
-    covers: ["invoke.onError", "after.static", "tags", "actions.params"],
+    covers: ["invoke.onError", "after.numeric", "tags.state", "action.params"],
     machine: createOrder,
     input: { ...input, card: "expired" },
     steps: [

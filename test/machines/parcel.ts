@@ -88,7 +88,15 @@ const where = (place: string, how: string) => ({ type: "WHERE", place, how });
 export const parcel: readonly Scenario[] = [
   {
     name: "a parcel is followed through scans known by name and by family",
-    covers: ["wildcard", "partial-descriptor", "forbidden", "after.static", "reenter", "context.codec"],
+    covers: [
+      "event.wildcard",
+      "event.partial",
+      "event.forbidden",
+      "after.numeric",
+      "transition.reenter",
+      "value.map",
+      "value.date",
+    ],
     machine: () => parcelMachine,
     steps: [
       { send: { type: "label.printed" } },
@@ -132,7 +140,7 @@ export const parcel: readonly Scenario[] = [
   },
   {
     name: "a parcel that nobody takes goes back",
-    covers: ["wildcard", "partial-descriptor", "guards"],
+    covers: ["event.wildcard", "event.partial", "guard.named"],
     machine: () => parcelMachine,
     steps: [
       { send: { type: "scan.door.failed", place: "Bonn", at: at(1) } },

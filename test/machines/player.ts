@@ -89,7 +89,16 @@ const power = (isOn: boolean) => ({ type: "POWER", isOn });
 export const player: readonly Scenario[] = [
   {
     name: "a player wakes up as it fell asleep, and goes off when nobody wakes it",
-    covers: ["history.deep", "parallel", "entry-exit", "after.static", "reenter", "final"],
+    covers: [
+      "history.deep",
+      "parallel.enter",
+      "parallel.independent",
+      "action.entry",
+      "action.exit",
+      "after.numeric",
+      "transition.reenter",
+      "final.machine",
+    ],
     machine: () => playerMachine,
     input: { tracks: 2 },
     steps: [
@@ -132,7 +141,7 @@ export const player: readonly Scenario[] = [
   },
   {
     name: "a player that is paused goes on at its speed",
-    covers: ["history.shallow", "parallel", "reenter", "after.static"],
+    covers: ["history.shallow", "parallel.enter", "parallel.independent", "transition.reenter", "after.numeric"],
     machine: () => playerMachine,
     input: { tracks: 1 },
     steps: [

@@ -116,7 +116,7 @@ const feedMachine = setup({
 export const priceFeed: readonly Scenario[] = [
   {
     name: "a price feed tells the moves that matter, once each",
-    covers: ["invoke.observable", "invoke.eventObservable", "invoke.onSnapshot", "invoke.onDone", "guards.params"],
+    covers: ["logic.observable", "logic.eventObservable", "invoke.onSnapshot", "invoke.onDone", "guard.params"],
     machine: () => feedMachine,
     input: { symbol: "ACME" },
     steps: [

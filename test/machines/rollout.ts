@@ -81,7 +81,7 @@ const percent = (value: number) => ({ type: "PERCENT", flag: "dark-mode", percen
 export const rollout: readonly Scenario[] = [
   {
     name: "a halted rollout goes on at the stage where it was",
-    covers: ["history.shallow", "initial.actions", "after.static", "target.id", "meta", "actions.params"],
+    covers: ["history.shallow", "initial.actions", "after.numeric", "target.id", "meta.state", "action.params"],
     machine: () => rolloutMachine,
     input: { flag: "dark-mode" },
     steps: [
@@ -108,7 +108,7 @@ export const rollout: readonly Scenario[] = [
   },
   {
     name: "a rollout with two severe incidents is archived",
-    covers: ["history.shallow", "always", "guards", "final"],
+    covers: ["history.shallow", "eventless.guard", "guard.named", "final.machine"],
     machine: () => rolloutMachine,
     input: { flag: "dark-mode" },
     steps: [

@@ -133,7 +133,7 @@ const problem = (job: string) => ({ type: "PROBLEM", job, reason: `${job}: step 
 export const scheduler: readonly Scenario[] = [
   {
     name: "a job runs its steps one after the other and tells its rows",
-    covers: ["spawnChild", "invoke.machine", "children.nested", "done.actor.wildcard", "final.output", "after.static"],
+    covers: ["spawn.spawnChild", "logic.machine", "actors.tree", "actors.output", "machine.output", "after.numeric"],
     machine: () => schedulerMachine,
     steps: [
       { send: { type: "START", job: "etl", steps: ["extract", "load"] } },
@@ -158,7 +158,7 @@ export const scheduler: readonly Scenario[] = [
   },
   {
     name: "a job that is killed stops with its step and its timers",
-    covers: ["stopChild", "children.nested", "invoke.onError", "after.static"],
+    covers: ["spawn.stopChild", "actors.tree", "invoke.onError", "after.numeric"],
     machine: () => schedulerMachine,
     steps: [
       { send: { type: "START", job: "bad", steps: ["explode"] } },

@@ -13,9 +13,7 @@ import type { Time } from "../../runtime/core/time.ts";
 import type { NodeSettings } from "../../runtime/engine/context.ts";
 import type { RunnableDefinition } from "../../runtime/engine/definition.ts";
 import { type FaultPoint, faultPoints } from "../../runtime/engine/faults.ts";
-import { ActorNode, defaultSettings } from "../../runtime/engine/node.ts";
-import { Telemetry } from "../../runtime/engine/telemetry.ts";
-import { ActivityWorker } from "../../runtime/engine/worker.ts";
+import { ActorNode } from "../../runtime/engine/node.ts";
 import type { Log } from "../../runtime/log/log.ts";
 import type { WorkQueue } from "../../runtime/log/work-queue.ts";
 import { WallClock } from "./wall-clock.ts";
@@ -39,6 +37,8 @@ export interface Place {
   readonly graceMs: number;
   /** How often it is looked whether all has come to rest, in milliseconds. */
   readonly lookMs: number;
+  /** Within this time a checkpoint is written, and what it covers is purged, in milliseconds. */
+  readonly tidyMs: number;
   /** How long something may take that takes long: a takeover, retries. */
   readonly patienceMs: number;
   /** Random numbers in [0, 1). */
@@ -59,7 +59,6 @@ export interface Crash {
 interface RunningNode {
   readonly name: string;
   readonly node: ActorNode;
-  readonly worker: ActivityWorker;
   /** Resolves when it dies. */
   readonly died: Promise<void>;
   /** What it is to die of. */
@@ -118,11 +117,7 @@ export class MachineSpace {
   async close(): Promise<void> {
     this.witness.close();
     await this.#place.run(this.client.close());
-    for (const { node, worker, isDead } of this.#nodes) {
-      if (isDead) continue;
-      await this.#place.run(worker.stop(1000));
-      await this.#place.run(node.stop());
-    }
+    for (const { node, isDead } of this.#nodes) if (!isDead) await this.#place.run(node.stop());
   }
 
   /** The crashes that have not happened yet. */
@@ -156,7 +151,6 @@ export class MachineSpace {
     if (owner === undefined) return;
     await this.#start();
     await this.#place.run(Promise.race([owner.node.stop(), owner.died]));
-    if (!owner.isDead) await this.#place.run(owner.worker.stop(1000));
     // What it was to die of is left for another one.
     if (!owner.isDead && owner.crash !== undefined) this.#planned.push(owner.crash);
     owner.isDead = true;
@@ -185,6 +179,9 @@ export class MachineSpace {
   /** Lets hours pass: from one timer to the next, each at its time. */
   async pass(ms: number): Promise<void> {
     const endMs = this.now() + ms;
+    // Who takes over within these hours is not to find everything in the mailboxes again.
+    await this.#place.wait(this.#place.tidyMs);
+    await this.rest();
     for (;;) {
       const dueMs = this.witness.nextDue(this.now());
       if (dueMs === undefined || dueMs > endMs) break;
@@ -236,6 +233,11 @@ export class MachineSpace {
       spaceName: this.#place.spaceName,
       space: this.#place.space,
       definitions: this.#definitions,
+      work: {
+        activities: this.#definitions.flatMap(({ activities }) => activities),
+        workQueue: connection.workQueue,
+        ingressLimits: connection.log.limits,
+      },
       node: name,
       settings: this.#place.settings,
       random: this.#place.random,
@@ -251,35 +253,11 @@ export class MachineSpace {
         this.crashed.push(crash);
         connection.sever();
         node.abandon();
-        worker.abandon();
         die();
       },
     });
-    const worker = new ActivityWorker({
-      context: {
-        node: name,
-        owner: `${name}:worker`,
-        spaceName: this.#place.spaceName,
-        partitions: this.#place.space.partitions,
-        subjects: this.#subjects,
-        log: connection.log,
-        time: this.clock.over(connection.time),
-        random: this.#place.random,
-        definitions: new Map(),
-        settings: { ...defaultSettings, ...this.#place.settings },
-        telemetry: new Telemetry(() => {}),
-        fault: () => {},
-      },
-      workQueue: connection.workQueue,
-      ingressLimits: connection.log.limits,
-      activities: this.#definitions.flatMap(({ activities }) => activities.all),
-      onFailed: (error) => {
-        throw error;
-      },
-    });
-    const running: RunningNode = { name, node, worker, died, crash, isDead: false };
+    const running: RunningNode = { name, node, died, crash, isDead: false };
     this.#nodes.push(running);
     await this.#place.run(Promise.race([node.start(), died]));
-    if (!running.isDead) worker.start();
   }
 }

@@ -90,7 +90,7 @@ const dunned = (failures: number) => ({ type: "DUNNED", failures, reason: "insuf
 export const subscription: readonly Scenario[] = [
   {
     name: "a subscription is billed monthly and survives its dunning",
-    covers: ["after.named", "after.dynamic", "invoke.promise", "invoke.onError", "guards.params"],
+    covers: ["after.named", "after.dynamic", "logic.promise", "invoke.onError", "guard.params"],
     machine: () => subscriptionMachine,
     input: { customer: "ada", card: "visa" },
     steps: [
@@ -121,7 +121,7 @@ export const subscription: readonly Scenario[] = [
   },
   {
     name: "a subscription ends when its charge has failed three times",
-    covers: ["after.dynamic", "always", "final.output"],
+    covers: ["after.dynamic", "eventless.guard", "machine.output"],
     machine: () => subscriptionMachine,
     input: { customer: "bob", card: "empty" },
     steps: [

@@ -98,7 +98,16 @@ const mode = (name: string) => ({ type: "MODE", mode: name });
 export const thermostat: readonly Scenario[] = [
   {
     name: "a thermostat heats and cools only when it should",
-    covers: ["always", "parallel", "guards.stateIn", "guards.combined", "after.static", "tags"],
+    covers: [
+      "eventless.guard",
+      "parallel.enter",
+      "parallel.independent",
+      "guard.stateIn",
+      "guard.and",
+      "guard.not",
+      "after.numeric",
+      "tags.state",
+    ],
     machine: () => thermostatMachine,
     input: { wanted: 20 },
     steps: [

@@ -115,7 +115,14 @@ const state = (name: string) => ({ type: "TICKET", state: name });
 export const ticket: readonly Scenario[] = [
   {
     name: "a ticket of raised priority breaches its new limit",
-    covers: ["parallel", "after.dynamic", "reenter", "guards.stateIn", "actions.params"],
+    covers: [
+      "parallel.enter",
+      "parallel.independent",
+      "after.dynamic",
+      "transition.reenter",
+      "guard.stateIn",
+      "action.params",
+    ],
     machine: () => ticketMachine,
     input: { id: "T-1", priority: "low" },
     steps: [
@@ -138,7 +145,7 @@ export const ticket: readonly Scenario[] = [
   },
   {
     name: "a ticket rests while the customer is asked, and starts anew when it is reopened",
-    covers: ["parallel", "after.dynamic", "tags"],
+    covers: ["parallel.enter", "parallel.independent", "after.dynamic", "tags.state"],
     machine: () => ticketMachine,
     input: { id: "T-2", priority: "high" },
     steps: [

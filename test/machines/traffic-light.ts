@@ -84,7 +84,14 @@ const pedestrians = (color: string) => ({ type: "LIGHT", of: "pedestrians", colo
 export const trafficLight: readonly Scenario[] = [
   {
     name: "pedestrians who ask walk while the vehicles stand",
-    covers: ["parallel", "raise", "after.named", "guards.stateIn", "actions.params"],
+    covers: [
+      "parallel.enter",
+      "parallel.independent",
+      "raise.immediate",
+      "after.named",
+      "guard.stateIn",
+      "action.params",
+    ],
     machine: () => crossingMachine,
     steps: [
       { send: { type: "REQUEST" } },
@@ -116,7 +123,7 @@ export const trafficLight: readonly Scenario[] = [
   },
   {
     name: "a crossing that fails forgets its clock and comes back with red",
-    covers: ["parallel", "target.multiple", "after.named", "guards.stateIn"],
+    covers: ["parallel.enter", "parallel.independent", "target.multiple", "after.named", "guard.stateIn"],
     machine: () => crossingMachine,
     steps: [
       { hours: 2 },

@@ -148,7 +148,14 @@ const ended = (...confirmed: string[]) => ({ type: "ENDED", confirmed });
 export const twoPhaseCommit: readonly Scenario[] = [
   {
     name: "a coordinator commits when everyone is willing",
-    covers: ["spawn", "context.refs", "enqueueActions", "actions.params", "sendParent", "always"],
+    covers: [
+      "spawn.assign",
+      "refs.context",
+      "enqueueActions.context",
+      "action.params",
+      "send.sendParent",
+      "eventless.guard",
+    ],
     machine: () => coordinatorMachine,
     steps: [
       { expect: { value: "idle" } },
@@ -165,7 +172,7 @@ export const twoPhaseCommit: readonly Scenario[] = [
   },
   {
     name: "a coordinator aborts on a veto",
-    covers: ["spawn", "guards", "final.output"],
+    covers: ["spawn.assign", "guard.named", "machine.output"],
     machine: () => coordinatorMachine,
     steps: [
       { send: { type: "BEGIN", moods: { ledger: "willing", stock: "unwilling", mail: "silent" } } },
@@ -181,7 +188,7 @@ export const twoPhaseCommit: readonly Scenario[] = [
   },
   {
     name: "a coordinator aborts when a vote does not come in time",
-    covers: ["after.static", "context.refs", "spawn"],
+    covers: ["after.numeric", "refs.context", "spawn.assign"],
     machine: () => coordinatorMachine,
     steps: [
       { send: { type: "BEGIN", moods: { ledger: "willing", mail: "silent" } } },

@@ -122,7 +122,7 @@ const retry = (no: number, hours: number) => ({ type: "RETRY", part: no, hours, 
 export const upload: readonly Scenario[] = [
   {
     name: "a file is uploaded although parts of it fail at first",
-    covers: ["invoke.promise", "invoke.onError", "after.dynamic", "history.shallow", "always", "target.id"],
+    covers: ["logic.promise", "invoke.onError", "after.dynamic", "history.shallow", "eventless.guard", "target.id"],
     machine: () => uploadMachine,
     input: { file: "cat.png", parts: 3, faults: { 2: 2 } },
     steps: [
@@ -151,7 +151,7 @@ export const upload: readonly Scenario[] = [
   },
   {
     name: "an upload gives up on a part that fails four times",
-    covers: ["invoke.onError", "after.dynamic", "always", "final.output"],
+    covers: ["invoke.onError", "after.dynamic", "eventless.guard", "machine.output"],
     machine: () => uploadMachine,
     input: { file: "cat.png", parts: 3, faults: { 1: 9 } },
     steps: [

@@ -125,7 +125,7 @@ const slots = { A1: { price: 120, pieces: 1 }, B2: { price: 80, pieces: 9 } };
 export const vending: readonly Scenario[] = [
   {
     name: "a vending machine gives change and says what is missing",
-    covers: ["enqueueActions", "guards.params", "actions.params", "after.static", "target.child"],
+    covers: ["enqueueActions.context", "guard.params", "action.params", "after.numeric", "target.relative"],
     machine: () => vendingMachine,
     input: { slots },
     steps: [
@@ -157,7 +157,7 @@ export const vending: readonly Scenario[] = [
   },
   {
     name: "a vending machine that jams is out of order until it is served",
-    covers: ["raise", "after.static", "enqueueActions", "input"],
+    covers: ["raise.immediate", "after.numeric", "enqueueActions.context", "input.context"],
     machine: () => vendingMachine,
     input: { slots },
     steps: [

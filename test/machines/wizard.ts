@@ -128,7 +128,21 @@ const all = new Map<string, Value>([
 export const wizard: readonly Scenario[] = [
   {
     name: "a form keeps maps, sets, dates, big numbers, errors and what is undefined",
-    covers: ["context.codec", "assertEvent", "guards.params", "actions.params", "target.child", "after.static"],
+    covers: [
+      "value.map",
+      "value.set",
+      "value.date",
+      "value.bigint",
+      "value.error",
+      "value.undefined",
+      "value.nan",
+      "value.infinity",
+      "assertEvent.type",
+      "guard.params",
+      "action.params",
+      "target.relative",
+      "after.numeric",
+    ],
     machine: () => wizardMachine,
     steps: [
       { send: { type: "SET", field: "name", value: "Ada 🚀" } },
