@@ -22,7 +22,7 @@ const awakeMs = 15_000;
 /** So long before a timer is due they are awake again: they have to find out what is theirs. */
 const aheadMs = 5_000;
 /** Shorter sleeps are not worth it. */
-const leastSleepMs = 30_000;
+const leastSleepMs = 600_000;
 
 /** Lets so much time pass, in milliseconds. */
 export async function passTime(

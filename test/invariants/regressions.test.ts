@@ -1,5 +1,6 @@
 /** What the worlds of the properties have found, each as one example. */
 import { describe, expect, it } from "vitest";
+import { definitions } from "./actors.ts";
 import { smallWorld } from "./small-world.ts";
 
 const relay = { type: "relay", id: "a" } as const;
@@ -61,7 +62,7 @@ describe("a node that does not know an actor's type", () => {
     await world.send(relay, [say("first")], { sender: "one", key: "k" });
     await world.advance(100);
     first.crash();
-    await world.startNode("n2", { definitions: [] });
+    await world.startNode("n2", { definitions: definitions.filter(({ type }) => type === "sink") });
     await world.send(relay, [say("again")], { sender: "two", key: "k" });
     await world.advance(1000);
     expect(world.letters()).toMatchObject([{ reason: "unknown-type" }]);
