@@ -2,8 +2,9 @@
 import { assign, createActor, setup } from "xstate";
 import { defineActor } from "../index.ts";
 import { encodeEnvelope } from "../runtime/core/envelope.ts";
-import { absentHead, decide, type Head } from "../runtime/engine/decide.ts";
+import { decide } from "../runtime/engine/decide.ts";
 import type { Delivery } from "../runtime/engine/delivery.ts";
+import { absentHead, type Head } from "../runtime/engine/head.ts";
 import { median, type Result } from "./results.ts";
 
 const transitions = 20_000;
@@ -35,7 +36,7 @@ const orderMachine = setup({
     placed: { on: { NEXT: { guard: "isPositive", target: "paid", actions: "count" } } },
     paid: { on: { NEXT: { guard: "isPositive", target: "shipped", actions: "count" } } },
     shipped: {
-      after: { 86_400_000: "closed" },
+      after: { 86400000: "closed" },
       on: { NEXT: { guard: "isPositive", target: "closed", actions: "count" } },
     },
     closed: { on: { NEXT: { guard: "isPositive", target: "open", actions: "count" } } },

@@ -4,7 +4,7 @@ import { formatAddress } from "../core/address.ts";
 import { toStored } from "../core/codec.ts";
 import type { DeadReason } from "../core/records.ts";
 import type { NodeContext } from "./context.ts";
-import type { AfterWork, Decision } from "./decide.ts";
+import type { AfterWork, Decision } from "./decision.ts";
 import type { Lane } from "./lane.ts";
 import type { LiveChildren } from "./live.ts";
 

@@ -21,8 +21,10 @@ import {
 import { sleep } from "../core/time.ts";
 import type { AppendRecord, LogRecord } from "../log/log.ts";
 import { backoffMs, type NodeContext } from "./context.ts";
-import { type Decision, mailBytes, stateRecordBytes } from "./decide.ts";
+import type { Decision } from "./decision.ts";
 import type { Lane } from "./lane.ts";
+import { mailBytes } from "./outbox.ts";
+import { stateRecordBytes } from "./state-record.ts";
 
 /** What the committer tells the rest of the node. */
 export interface CommitListener {

@@ -10,9 +10,10 @@ import { decodeEnvelope } from "../core/envelope.ts";
 import { isStatewrightError } from "../core/errors.ts";
 import { type DeadReason, decodeRecord, type KeyRecord, type LetterRecord } from "../core/records.ts";
 import { backoffMs, type NodeContext } from "./context.ts";
-import { failedAttempt, Undeliverable } from "./decide.ts";
+import { failedAttempt } from "./decide-dead.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Lane } from "./lane.ts";
+import { Undeliverable } from "./message.ts";
 
 /** Why a message is to die. */
 interface Verdict {

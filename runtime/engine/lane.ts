@@ -9,9 +9,10 @@ import type { Address } from "../core/address.ts";
 import type { Cursor, StateRecord } from "../core/records.ts";
 import type { StreamName } from "../core/subjects.ts";
 import type { LiveChild } from "../machine/driver.ts";
-import { absentHead, type Decision, type Head } from "./decide.ts";
+import type { Decision } from "./decision.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import type { Delivery } from "./delivery.ts";
+import { absentHead, type Head } from "./head.ts";
 import { driverOf } from "./logic-of.ts";
 import { migrationsFor, useStored } from "./migration.ts";
 

@@ -12,9 +12,9 @@ import { toStored } from "../core/codec.ts";
 import { ActorReference, type ReferenceTarget, targetOf, withPort } from "../core/reference.ts";
 import type { LiveChild, LiveLogic, MachineEvent } from "../machine/driver.ts";
 import type { NodeContext } from "./context.ts";
-import { mailBytes } from "./decide.ts";
 import type { Lane } from "./lane.ts";
 import { driverOf } from "./logic-of.ts";
+import { mailBytes } from "./outbox.ts";
 import type { Post } from "./post.ts";
 
 /** The live children of all actors of a node. */

@@ -2,8 +2,8 @@
 import type { Birth } from "../core/envelope.ts";
 import { CorruptRecordError } from "../core/errors.ts";
 import type { MachineDriver } from "../machine/driver.ts";
-import type { Head } from "./decide.ts";
 import type { RunnableDefinition } from "./definition.ts";
+import type { Head } from "./head.ts";
 
 /**
  * The driver of an actor.

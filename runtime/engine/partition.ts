@@ -20,7 +20,7 @@ import type { MailboxSubject, StreamName } from "../core/subjects.ts";
 import { sleep } from "../core/time.ts";
 import type { AppendRecord, LogReader, LogRecord } from "../log/log.ts";
 import type { NodeContext } from "./context.ts";
-import type { Decision } from "./decide.ts";
+import type { Decision } from "./decision.ts";
 import { type Delivery, unaddressedType } from "./delivery.ts";
 import type { Dispatcher, LaneOwner } from "./dispatcher.ts";
 import { Lane } from "./lane.ts";

@@ -13,9 +13,11 @@ import { type Envelope, encodeEnvelope, envelopeFormat } from "../core/envelope.
 import { isStatewrightError } from "../core/errors.ts";
 import { decodeRecord, type HandledMessage, type StateRecord, type StoredSnapshot } from "../core/records.ts";
 import type { LogRecord } from "../log/log.ts";
-import { absentHead, type DecideEnv, type Decision, decide, type Head } from "./decide.ts";
+import { decide } from "./decide.ts";
+import type { DecideEnv, Decision } from "./decision.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import type { Delivery } from "./delivery.ts";
+import { absentHead, type Head } from "./head.ts";
 import { headOf } from "./lane.ts";
 
 /** A place in which a replayed state is another one. */

@@ -5,17 +5,13 @@
  */
 import { parseAddress } from "../../runtime/core/address.ts";
 import { decodeRecord, type LetterRecord } from "../../runtime/core/records.ts";
-import {
-  absentHead,
-  type DecideEnv,
-  type Decision,
-  decide,
-  decideDead,
-  type Head,
-  Undeliverable,
-} from "../../runtime/engine/decide.ts";
+import { decide } from "../../runtime/engine/decide.ts";
+import { decideDead } from "../../runtime/engine/decide-dead.ts";
+import type { DecideEnv, Decision } from "../../runtime/engine/decision.ts";
 import type { RunnableDefinition } from "../../runtime/engine/definition.ts";
 import type { Delivery } from "../../runtime/engine/delivery.ts";
+import { absentHead, type Head } from "../../runtime/engine/head.ts";
+import { Undeliverable } from "../../runtime/engine/message.ts";
 import type { LogLimits, LogRecord } from "../../runtime/log/log.ts";
 import { depend } from "./actors.ts";
 import { type ActorCommit, kindOf, type Mail, type Reading, readJson, type Violation } from "./oracle.ts";

@@ -1,0 +1,132 @@
+/** What becomes of a message that cannot be applied. */
+import { formatAddress } from "../core/address.ts";
+import type { Envelope } from "../core/envelope.ts";
+import {
+  type DeadReason,
+  type FailedAttempt,
+  fromStoredError,
+  type LetterRecord,
+  recordFormat,
+  toStoredError,
+} from "../core/records.ts";
+import type { MachineDriver, Step } from "../machine/driver.ts";
+import { type DecideEnv, type Decision, type Given, kept, stepEnvOf, stepped } from "./decision.ts";
+import type { RunnableDefinition } from "./definition.ts";
+import type { Delivery } from "./delivery.ts";
+import type { Head } from "./head.ts";
+import { driverOf } from "./logic-of.ts";
+import { envelopeOf } from "./message.ts";
+import type { OutboxItem } from "./outbox.ts";
+
+/**
+ * Decides that a message is dead: the letter is committed with the cursor that marks the message as handled.
+ *
+ * Details: the state stays, but for two things. A timer that is dead is not set any more. A child whose logic failed for good ends with an error, and its
+ * parent is told, as in XState.
+ */
+export function decideDead(
+  definition: RunnableDefinition | undefined,
+  head: Head,
+  delivery: Delivery,
+  env: DecideEnv,
+  reason: DeadReason,
+  explanation: string,
+  attempts: readonly FailedAttempt[],
+  earlier: LetterRecord | undefined,
+): Decision {
+  let envelope: Envelope | undefined;
+  try {
+    envelope = envelopeOf(definition, head, delivery, env.now);
+  } catch {
+    envelope = undefined;
+  }
+  // In INGRESS anyone can write anything: only in CORE it is believed that a message was redriven.
+  const redrive = delivery.stream === "core" ? envelope?.redrive : undefined;
+  const letter = redrive?.letter ?? letterOf(delivery, head);
+  const isLarge = delivery.data.length > Math.min(65_536, env.limits.maxRecordBytes / 4);
+  const all = [...(earlier?.attempts ?? []), ...attempts];
+  const record: LetterRecord = {
+    format: recordFormat,
+    letter,
+    to: formatAddress(delivery.to),
+    reason,
+    explanation: explanation.slice(0, 4096),
+    attempts: fitting(all, env.limits.maxRecordBytes / 4),
+    attemptCount: (redrive?.attempts ?? 0) + attempts.length,
+    ...(isLarge
+      ? { body: true }
+      : envelope === undefined
+        ? { raw: Buffer.from(delivery.data).toString("base64") }
+        : { envelope }),
+    source: { stream: delivery.stream, seq: delivery.seq, subject: delivery.subject },
+    ...(head.revision > 0
+      ? { state: { revision: head.revision, ...(head.value === undefined ? {} : { value: head.value }) } }
+      : {}),
+    at: env.now,
+    redrives: redrive?.redrives ?? 0,
+    status: "dead",
+  };
+  const outbox: OutboxItem[] = [{ kind: "dead", letter, json: JSON.stringify(record) }];
+  if (isLarge) outbox.push({ kind: "body", letter, data: delivery.data });
+  const given: Given = { definition, head, delivery, env, envelope };
+  const dead = { letter, reason, explanation };
+  const isFailure = reason === "attempts" || reason === "terminal" || reason === "too-large";
+  const end = definition === undefined ? undefined : endOfDead(given, isFailure, errorOf(attempts, explanation));
+  if (end === undefined) return kept(given, "dead", head.value, { outbox, dead });
+  const { driver, step } = end;
+  return stepped(given, driver, "dead", head.value, step, [], { outbox, dead });
+}
+
+function letterOf(delivery: Delivery, head: Head): string {
+  if (delivery.timer !== undefined) return `t${delivery.timer}-${head.revision}`;
+  return `${delivery.stream === "ingress" ? "i" : "c"}${delivery.seq}`;
+}
+
+/** What an actor that has a dead message besides does about it; undefined when its state stays as it is. */
+function endOfDead(
+  given: Given,
+  isFailure: boolean,
+  error: unknown,
+): { readonly driver: MachineDriver; readonly step: Step } | undefined {
+  const { definition, head, delivery, envelope } = given;
+  const env = stepEnvOf(given);
+  const birth = envelope?.kind === "start" ? envelope.birth : head.birth;
+  try {
+    const driver = driverOf(definition as RunnableDefinition, birth);
+    if (isFailure && birth !== undefined && delivery.stream === "core" && envelope?.kind === "start") {
+      return { driver, step: driver.createFailed(error, env, birth, head.state) };
+    }
+    if (head.state === undefined || driver.view(head.state).status !== "active") return undefined;
+    if (isFailure && birth !== undefined)
+      return { driver, step: driver.step(head.state, { kind: "fail", error }, env) };
+    if (delivery.timer === undefined) return undefined;
+    return { driver, step: driver.step(head.state, { kind: "forget", timer: delivery.timer }, env) };
+  } catch {
+    // Without the logic nothing can be said of the state: it stays.
+    return undefined;
+  }
+}
+
+/** What was thrown last, as far as the letter keeps it. */
+function errorOf(attempts: readonly FailedAttempt[], explanation: string): unknown {
+  const last = attempts[attempts.length - 1];
+  return last === undefined ? new Error(explanation) : fromStoredError(last.error);
+}
+
+/** The newest attempts that fit into a letter: at most 50, at most `maxBytes` of JSON. */
+function fitting(attempts: readonly FailedAttempt[], maxBytes: number): FailedAttempt[] {
+  const kept: FailedAttempt[] = [];
+  let bytes = 0;
+  for (let i = attempts.length - 1; i >= 0 && kept.length < 50; i--) {
+    const attempt = attempts[i] as FailedAttempt;
+    bytes += JSON.stringify(attempt).length * 2;
+    if (bytes > maxBytes) break;
+    kept.unshift(attempt);
+  }
+  return kept;
+}
+
+/** A failed attempt in the form in which letters keep it. */
+export function failedAttempt(error: unknown, now: number, node: string): FailedAttempt {
+  return { at: now, node, error: toStoredError(error) };
+}

@@ -1,0 +1,317 @@
+/**
+ * Decisions: what becomes of one message, put together from what the machine did.
+ *
+ * The next state is encoded here, so that what cannot be stored is blamed on the message that brought it.
+ */
+import { formatAddress } from "../core/address.ts";
+import { toStored } from "../core/codec.ts";
+import type { Birth, Envelope } from "../core/envelope.ts";
+import { isStatewrightError, NotStorableError } from "../core/errors.ts";
+import {
+  type Cursor,
+  type DeadReason,
+  type HandledMessage,
+  type KeyRecord,
+  type Outcome,
+  recordFormat,
+} from "../core/records.ts";
+import type { LiveChild, MachineDriver, Step, StepEnv, Work } from "../machine/driver.ts";
+import type { RunnableDefinition } from "./definition.ts";
+import type { Delivery } from "./delivery.ts";
+import type { Head } from "./head.ts";
+import { driverOf } from "./logic-of.ts";
+import { identityWith, type Migrations, migrationsFor } from "./migration.ts";
+import { checkSizes, type OutboxItem, outboxItem, reserveForLettersBytes, type SizeLimits } from "./outbox.ts";
+
+/** What is done once the commit is in the log. */
+export type AfterWork =
+  | Extract<Work, { readonly kind: "run" | "log" | "deliver" }>
+  /** An attempt of an activity is not wanted any more. */
+  | { readonly kind: "cancel"; readonly activity: string; readonly n: number; readonly attempt: number };
+
+/** What becomes of one message. */
+export interface Decision {
+  readonly delivery: Delivery;
+  readonly outcome: Outcome;
+  readonly head: Head;
+  readonly handledJson: string;
+  /** The message, where it could be read. */
+  readonly envelope: Envelope | undefined;
+  readonly outbox: readonly OutboxItem[];
+  /** What is done after the commit. */
+  readonly after: readonly AfterWork[];
+  /** The live children that should run from now on; undefined when there are none and were none. */
+  readonly live: readonly LiveChild[] | undefined;
+  /** Where the answer goes, and the answer. */
+  readonly replyTo: string | undefined;
+  readonly answerJson: string | undefined;
+  readonly key: string | undefined;
+  readonly sentAt: number | undefined;
+  readonly reason: DeadReason | undefined;
+  /** Estimate of what it adds to a commit. */
+  readonly sizeBytes: number;
+}
+
+/** What a decision is made from, besides head and message. */
+export interface DecideEnv {
+  readonly now: number;
+  readonly node: string;
+  readonly limits: SizeLimits;
+  readonly isReply: (subject: unknown) => boolean;
+  /** The answer of an earlier, still uncommitted message with the same key. */
+  readonly pendingKey: (key: string) => string | undefined;
+}
+
+/** What every decision is made about. */
+export interface Given {
+  readonly definition: RunnableDefinition | undefined;
+  readonly head: Head;
+  readonly delivery: Delivery;
+  readonly env: DecideEnv;
+  /** Undefined when the message cannot be read. */
+  readonly envelope: Envelope | undefined;
+}
+
+/** What a decision comes to. */
+interface Verdict {
+  readonly outcome: Outcome;
+  /** State value before. */
+  readonly from: unknown;
+  readonly next: Omit<Head, "revision" | "cursor">;
+  readonly outbox: OutboxItem[];
+  readonly after?: readonly AfterWork[];
+  readonly live?: readonly LiveChild[] | undefined;
+  readonly reply?: { readonly value: unknown };
+  readonly dead?: { readonly letter: string; readonly reason: DeadReason; readonly explanation: string };
+  /** The answer of the first message with the same key. */
+  readonly answerJson?: string;
+}
+
+/** What a decision comes to besides the step of the machine. */
+export interface Beside {
+  readonly outbox?: OutboxItem[];
+  readonly dead?: NonNullable<Verdict["dead"]>;
+  readonly answerJson?: string;
+}
+
+/** The logic of the actor that is decided for. */
+export function driverFor({ definition, head }: Given): MachineDriver {
+  return driverOf(definition as RunnableDefinition, head.birth);
+}
+
+/** What the machine is told of the world. */
+export function stepEnvOf({ delivery, env }: Given): StepEnv {
+  return { self: delivery.to, now: env.now };
+}
+
+/** The message is handled, and the actor stays as it is. */
+export function unchanged(given: Given, outcome: Outcome, answerJson?: string): Decision {
+  return kept(given, outcome, given.head.value, answerJson === undefined ? {} : { answerJson });
+}
+
+/** The machine takes no step. A state that was brought here from another version is written all the same. */
+export function kept(given: Given, outcome: Outcome, from: unknown, beside: Beside = {}): Decision {
+  const { head } = given;
+  if (head.migrated !== undefined && head.state !== undefined) {
+    const step: Step = { state: head.state, outcome: "ignored", work: [] };
+    return stepped(given, driverFor(given), outcome, from, step, [], beside);
+  }
+  const { outbox = [], ...rest } = beside;
+  return finish(given, { outcome, from, next: head, outbox, ...rest });
+}
+
+/** The machine took a step: its state is encoded, its work sorted. `before` is work that comes first. */
+export function stepped(
+  given: Given,
+  driver: MachineDriver,
+  outcome: Outcome,
+  from: unknown,
+  step: Step,
+  before: readonly Work[] = [],
+  { outbox = [], ...beside }: Beside = {},
+): Decision {
+  const { head, delivery, envelope } = given;
+  const view = driver.view(step.state);
+  const stored = storable(given, driver, "its state", () => driver.toStored(step.state));
+  const after: AfterWork[] = [];
+  let reply: { readonly value: unknown } | undefined;
+  const { migrated } = head;
+  for (const work of [...(migrated?.work ?? []), ...before, ...step.work]) {
+    if (work.kind === "reply")
+      reply = { value: storable(given, driver, "a reply", () => toStored(work.value, "reply")) };
+    else if (work.kind === "run" || work.kind === "log" || work.kind === "deliver") after.push(work);
+    else if (work.kind === "cancel") {
+      const activity = activityName(given, stored.birth, work.src);
+      if (activity !== undefined) after.push({ kind: "cancel", activity, n: work.n, attempt: work.attempt });
+    } else
+      outbox.push(
+        storable(given, driver, "what it sends", () =>
+          outboxItem(delivery.to, work, (src) => activityName(given, stored.birth, src)),
+        ),
+      );
+  }
+  const live = driver.live(step.state);
+  const wasLive =
+    migrated?.wasLive ??
+    (head.state !== undefined &&
+      driverOf(given.definition as RunnableDefinition, head.birth).live(head.state).length > 0);
+  if (live.length > 0 !== wasLive) outbox.push({ kind: "live", isLive: live.length > 0 });
+  const birth =
+    stored.birth ?? (delivery.stream === "core" && envelope?.kind === "start" ? envelope.birth : head.birth);
+  const next = {
+    status: view.status,
+    state: step.state,
+    value: view.value,
+    snapshotJson: JSON.stringify(stored),
+    machineJson: identityJson(driver, migrationsFor(given.definition?.migrations, birth?.src ?? [])),
+    birth,
+    migrated: undefined,
+  };
+  const verdict: Verdict = {
+    outcome,
+    from,
+    next,
+    outbox,
+    after,
+    ...(live.length > 0 || wasLive ? { live } : {}),
+    ...(reply === undefined ? {} : { reply }),
+    ...beside,
+  };
+  return finish(given, verdict);
+}
+
+/** The name under which workers take an activity; `src` is its name in the actor's own machine. */
+function activityName({ definition }: Given, birth: Birth | undefined, src: string): string | undefined {
+  return definition?.activity([...(birth?.src ?? []), src])?.name;
+}
+
+/** Runs an encoding, and says of what cannot be stored where it comes from. */
+function storable<R>(given: Given, driver: MachineDriver, what: string, encode: () => R): R {
+  try {
+    return encode();
+  } catch (error) {
+    if (!isStatewrightError(error) || error._tag !== "NotStorableError") throw error;
+    const { head, delivery, envelope } = given;
+    const event = envelope?.event?.type ?? envelope?.kind ?? "a timer";
+    const state = head.value === undefined ? "" : ` in state ${JSON.stringify(head.value)}`;
+    throw new NotStorableError(
+      `Cannot take "${event}" in machine "${driver.identity.id}" (${formatAddress(delivery.to)})${state}: ${what} cannot be stored. ${error.message}`,
+      {
+        cause: error,
+        details: {
+          ...error.details,
+          machine: driver.identity.id,
+          actor: formatAddress(delivery.to),
+          state: head.value,
+          event,
+        },
+      },
+    );
+  }
+}
+
+const identities = new WeakMap<object, string>();
+
+function identityJson(driver: MachineDriver, migrations: Migrations | undefined): string {
+  // Migrations belong to one driver; two names of one child machine may have different ones.
+  let json = identities.get(migrations ?? driver);
+  if (json === undefined) {
+    json = JSON.stringify(identityWith(driver.identity, migrations));
+    identities.set(migrations ?? driver, json);
+  }
+  return json;
+}
+
+const nothing: readonly AfterWork[] = [];
+
+function finish(given: Given, verdict: Verdict): Decision {
+  const { head, delivery, env, envelope } = given;
+  const { outcome, from, next, outbox, reply, dead } = verdict;
+  const revision = head.revision + 1;
+  const by = delivery.sender ?? envelope?.from;
+  const handled: HandledMessage = {
+    revision,
+    message: envelope?.id ?? "",
+    event: envelope === undefined ? "" : labelOf(envelope),
+    outcome,
+    ...(from === undefined ? {} : { from }),
+    ...(next.value === undefined ? {} : { to: next.value }),
+    at: env.now,
+    ...(by === undefined ? {} : { by }),
+    ...(reply === undefined ? {} : { reply: reply.value }),
+    ...(dead === undefined ? {} : { letter: dead.letter, reason: dead.reason }),
+  };
+  const handledJson = JSON.stringify(handled);
+  const replyTo = env.isReply(envelope?.reply) ? envelope?.reply : undefined;
+  const isKeyed = envelope?.key !== undefined && outcome !== "duplicate" && outcome !== "dead";
+  let { answerJson } = verdict;
+  if (answerJson === undefined && (replyTo !== undefined || isKeyed)) {
+    const answer = {
+      message: handled.message,
+      outcome,
+      revision,
+      status: next.status,
+      ...(reply === undefined ? {} : { reply: reply.value }),
+      ...(dead ?? {}),
+    };
+    answerJson = JSON.stringify(answer);
+    if (replyTo !== undefined && next.snapshotJson !== undefined)
+      answerJson = `${answerJson.slice(0, -1)},"snapshot":${next.snapshotJson}}`;
+  }
+  if (isKeyed) {
+    const source = { stream: delivery.stream, seq: delivery.seq };
+    const fixed: Omit<KeyRecord, "answer"> = { format: recordFormat, message: handled.message, source };
+    outbox.push({
+      kind: "key",
+      key: envelope.key as string,
+      json: `${JSON.stringify(fixed).slice(0, -1)},"answer":${answerJson}}`,
+    });
+  }
+  const cursor: Cursor =
+    delivery.timer !== undefined
+      ? head.cursor
+      : delivery.stream === "ingress"
+        ? { ingress: delivery.seq, core: head.cursor.core }
+        : { ingress: head.cursor.ingress, core: delivery.seq };
+  const sizeBytes = checkSizes(
+    delivery.to,
+    env.limits,
+    next.snapshotJson,
+    handledJson,
+    outbox,
+    outcome === "dead" ? 0 : reserveForLettersBytes,
+  );
+  return {
+    delivery,
+    outcome,
+    head: {
+      revision,
+      cursor,
+      status: next.status,
+      state: next.state,
+      value: next.value,
+      snapshotJson: next.snapshotJson,
+      machineJson: next.machineJson,
+      birth: next.birth,
+      migrated: undefined,
+    },
+    handledJson,
+    envelope,
+    outbox,
+    after: verdict.after ?? nothing,
+    live: verdict.live,
+    replyTo,
+    answerJson: replyTo === undefined && !isKeyed ? undefined : answerJson,
+    key: envelope?.key,
+    sentAt: envelope?.sentAt,
+    reason: dead?.reason,
+    sizeBytes,
+  };
+}
+
+/** What a handled message is called in the history. */
+function labelOf(envelope: Envelope): string {
+  if (envelope.event !== undefined) return envelope.event.type;
+  if (envelope.result === undefined) return envelope.kind;
+  return `xstate.${"error" in envelope.result.outcome ? "error" : "done"}.actor.${envelope.result.id}`;
+}
