@@ -15,6 +15,8 @@ export type CommandName =
   | "history"
   | "events"
   | "types"
+  | "check"
+  | "migrate"
   | "dlq ls"
   | "dlq show"
   | "dlq redrive"
@@ -402,6 +404,46 @@ export const commandTable: readonly CommandEntry[] = [
     summary: "Print the actor types that the nodes of a space have registered",
     examples: ["statewright types", "statewright types -o json"],
     options: [options(output("the types")), connection],
+  },
+  {
+    name: "check",
+    group: "Versions:",
+    args: "<module...>",
+    summary: "Replay histories against the code in modules, and say what differs",
+    description:
+      "For use before a deploy: from every kept state of an actor the messages of the next one are handled again, by the machines that the modules define, and the results are compared. Machines that use the time of day or chance differ by themselves. Nothing is written. Exit code 1 when an actor differs or fails.",
+    examples: [
+      "statewright check ./dist/actors.js",
+      "statewright check ./order.ts --type order --id 42",
+      "statewright check ./order.ts -o json | jq 'select(.actor)'",
+    ],
+    options: [
+      options(
+        { flags: "--type <type>", text: "actors of this type only" },
+        { flags: "--id <id>", text: "this one actor; with --type where the modules define several types" },
+        limit("how many actors that differ or fail are shown in full", 5),
+        output("the actors that differ or fail"),
+      ),
+      connection,
+    ],
+  },
+  {
+    name: "migrate",
+    group: "Versions:",
+    args: "<module...>",
+    summary: "Bring actors to the version of the machines in modules, all at once",
+    description:
+      "Without it, each actor is brought along with its next message. The nodes of the space must run that version already. With --dry-run they need not: the migrations are tried here, and nothing is written. Exit code 1 when one fails, or would.",
+    examples: ["statewright migrate ./dist/actors.js --dry-run", "statewright migrate ./order.ts --type order"],
+    options: [
+      options(
+        { flags: "--type <type>", text: "actors of this type only" },
+        { flags: "--dry-run", text: "say what would become of the actors, and change nothing" },
+        timeout(30_000, true),
+        output("the actors that are migrated"),
+      ),
+      connection,
+    ],
   },
   {
     name: "dlq ls",

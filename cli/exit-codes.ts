@@ -16,7 +16,7 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 /** The exit codes in words, for help and documentation. */
 export const exitCodeMeanings: Readonly<Record<ExitCode, string>> = {
   0: "done",
-  1: "failed: no server, no answer in time, dead-lettered, or a defect",
+  1: "failed: no server, no answer in time, dead-lettered, different when replayed, or a defect",
   2: "usage: bad arguments, or an event, name or input that is refused before anything is sent",
   3: "the server refused the credentials, or a permission is missing",
   4: "not found: no such actor, dead letter, actor type or space",

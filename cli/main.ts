@@ -44,6 +44,14 @@ const commands: Readonly<Record<CommandName, () => Promise<Perform>>> = {
     const { events } = await import("./commands/events.ts");
     return ([actor], options, io) => events(actor, options, io);
   },
+  check: async () => {
+    const { check } = await import("./commands/check.ts");
+    return ([modules], options, io) => check(modules, options, io);
+  },
+  migrate: async () => {
+    const { migrate } = await import("./commands/migrate.ts");
+    return ([modules], options, io) => migrate(modules, options, io);
+  },
   "dlq ls": async () => {
     const { listLetters } = await import("./commands/dead-letters.ts");
     return (_, options, io) => listLetters(options, io);

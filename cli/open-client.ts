@@ -2,8 +2,10 @@
 import { type Client, createClient } from "../actors/client.ts";
 import { defaultSpace } from "../actors/space-options.ts";
 import { isStatewrightError, LogUnavailableError, SpaceConfigError } from "../runtime/core/errors.ts";
+import { Subjects } from "../runtime/core/subjects.ts";
 import { systemTime } from "../runtime/core/time.ts";
 import { type JetStreamLog, openJetStreamLog } from "../runtime/jetstream/jetstream-log.ts";
+import type { Log } from "../runtime/log/log.ts";
 import { type ConnectionFlags, readConnection, whereOf } from "./connection-flags.ts";
 import type { Io } from "./terminal.ts";
 
@@ -24,24 +26,44 @@ export interface ClientWishes {
  * Errors: `LogUnavailableError` within 5 seconds when there is no server or it does not answer, `NotAuthorizedError`, `SpaceConfigError`
  * (`details.missing` is `space` when there is none of this name), and what `use` throws.
  */
-export async function withClient<T>(
+export function withClient<T>(
   flags: ConnectionFlags,
   io: Io,
   use: (client: Client) => Promise<T>,
   wishes: ClientWishes = {},
 ): Promise<T> {
+  return withSpace(flags, io, ({ client }) => use(client), wishes);
+}
+
+/** A space, as a command sees it that looks into its log. */
+export interface OpenSpace {
+  readonly client: Client;
+  readonly log: Log;
+  readonly subjects: Subjects;
+  readonly partitions: number;
+}
+
+/** As {@link withClient}, with the log below the client. */
+export async function withSpace<T>(
+  flags: ConnectionFlags,
+  io: Io,
+  use: (space: OpenSpace) => Promise<T>,
+  wishes: ClientWishes = {},
+): Promise<T> {
   const opened = await openLog(flags, io);
+  const spaceName = flags.space ?? defaultSpace;
   const client = createClient({
     log: opened.log,
     space: opened.space,
-    spaceName: flags.space ?? defaultSpace,
+    spaceName,
     time: systemTime,
     sender: wishes.sender ?? "cli",
     allowUnknownTypes: wishes.allowUnknownTypes ?? false,
     onClose: () => opened.close(),
   });
   try {
-    return await use(client);
+    const { log, space } = opened;
+    return await use({ client, log, subjects: new Subjects(spaceName), partitions: space.partitions });
   } finally {
     await client.close({ timeout: 1000 });
   }

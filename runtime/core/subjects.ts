@@ -62,8 +62,8 @@ export class Subjects {
   state(partition: number, of: Address): string {
     return `${this.#core}.${partition}.state.${of.type}.${toToken(of.id)}`;
   }
-  states(type?: string): string {
-    return `${this.#core}.*.state.${type ?? "*"}.>`;
+  states(type?: string, partition?: number): string {
+    return `${this.#core}.${partition ?? "*"}.state.${type ?? "*"}.>`;
   }
 
   mail(partition: number, to: Address, message: string): string {

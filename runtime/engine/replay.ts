@@ -47,7 +47,9 @@ export interface ReplayedActor {
   readonly result: ReplayedStep["result"];
   readonly steps: number;
   readonly notReplayable: number;
-  /** The first step that fails or differs; else the first that cannot be replayed. */
+  /** Why steps could not be replayed, and how many for each reason. */
+  readonly unknown: ReadonlyMap<string, number>;
+  /** What has the actor parked; else the first step that fails, differs, or cannot be replayed, in this order. */
   readonly first: ReplayedStep | undefined;
 }
 
@@ -60,6 +62,7 @@ export class ActorReplay {
   #notReplayable = 0;
   #bad: ReplayedStep | undefined;
   #unknown: ReplayedStep | undefined;
+  readonly #reasons = new Map<string, number>();
 
   constructor(definition: RunnableDefinition, address: Address) {
     this.#definition = definition;
@@ -78,13 +81,13 @@ export class ActorReplay {
 
   /** What came of it, once all states were given. */
   end(): ReplayedActor {
-    const unusable = this.#tryNewest();
-    if (unusable !== undefined) this.#note(unusable);
+    const first = this.#tryNewest() ?? this.#bad;
     return {
-      result: this.#bad?.result ?? (this.#steps === this.#notReplayable && this.#steps > 0 ? "not replayable" : "same"),
+      result: first?.result ?? (this.#steps === this.#notReplayable && this.#steps > 0 ? "not replayable" : "same"),
       steps: this.#steps,
       notReplayable: this.#notReplayable,
-      first: this.#bad ?? this.#unknown,
+      unknown: this.#reasons,
+      first: first ?? this.#unknown,
     };
   }
 
@@ -93,6 +96,9 @@ export class ActorReplay {
     if (step.result === "not replayable") {
       this.#notReplayable++;
       this.#unknown ??= step;
+      // What follows the first sentence is of this one actor.
+      const reason = (step.reason ?? "").replace(/\. .*$/s, ".");
+      this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1);
     }
     if (step.result === "fails" && this.#bad?.result !== "fails") this.#bad = step;
     if (step.result === "differs") this.#bad ??= step;

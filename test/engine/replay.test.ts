@@ -123,7 +123,7 @@ function edited(record: LogRecord, edit: (state: StateRecord) => object): LogRec
   return { ...record, data: Buffer.from(JSON.stringify(edit(JSON.parse(Buffer.from(record.data).toString())))) };
 }
 
-const same = { result: "same", notReplayable: 0, first: undefined };
+const same = { result: "same", notReplayable: 0, unknown: new Map(), first: undefined };
 
 describe("with the same code everything is the same:", () => {
   test("events, those that are ignored, answers, and those that died", async () => {
@@ -190,6 +190,7 @@ describe("with other code the first difference is told:", () => {
       result: "differs",
       steps: 3,
       notReplayable: 0,
+      unknown: new Map(),
       first: {
         revision: 2,
         events: ["ADD"],
@@ -332,6 +333,7 @@ describe("states of other versions", () => {
     const found = await replay("order/a", orderOf({ ...renamed, migrate }));
     expect(found).toMatchObject({ result: "same", steps: 3, notReplayable: 2, first: { result: "not replayable" } });
     expect(found.first?.reason).toMatch(/^A state of it cannot be used any more\. .*Error: too few\.$/);
+    expect([...found.unknown]).toEqual([["A state of it cannot be used any more.", 2]]);
   });
 });
 
@@ -347,11 +349,12 @@ describe("what is not kept is not guessed at:", () => {
     expect(await replay("order/a", orderOf(), [second as LogRecord])).toEqual({ ...same, steps: 0 });
     await ask("order/a", { type: "READ" });
     const [, , third] = await recordsOf("order/a");
-    const { result, first } = await replay("order/a", orderOf(), [
+    const { result, first, unknown } = await replay("order/a", orderOf(), [
       second as LogRecord,
       edited(third as LogRecord, (state) => ({ ...state, previous: 1 })),
     ]);
     expect([result, first?.reason]).toEqual(["not replayable", "The state before it is not kept any more."]);
+    expect([...unknown]).toEqual([["The state before it is not kept any more.", 1]]);
   });
 
   test("a message that was large", async () => {
