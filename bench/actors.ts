@@ -1,5 +1,5 @@
 /** The actors of the benchmarks: five states, about 300 bytes of context, one message told for every message. */
-import { assign, setup } from "xstate";
+import { assign, raise, setup } from "xstate";
 import { defineActor, reply, tell } from "../index.ts";
 
 const padding = "x".repeat(180);
@@ -53,9 +53,26 @@ const asked = setup({
   },
 });
 
+const timer = setup({
+  types: {
+    context: {} as { rung: number; padding: string },
+    events: {} as { type: "SET"; atMs: number } | { type: "RING" },
+  },
+  delays: { until: ({ event }) => (event.type === "SET" ? Math.max(0, event.atMs - Date.now()) : 0) },
+}).createMachine({
+  id: "timer",
+  context: { rung: 0, padding },
+  on: {
+    SET: { actions: raise({ type: "RING" }, { delay: "until" }) },
+    RING: { actions: assign({ rung: ({ context }) => context.rung + 1 }) },
+  },
+});
+
 /** Counts, and tells a sink about it. */
 export const counterActor = defineActor("counter", { machine: counter });
 /** Receives what counters tell. */
 export const sinkActor = defineActor("sink", { machine: sink });
 /** Counts and answers. */
 export const askedActor = defineActor("asked", { machine: asked });
+/** Sets a timer, and counts when it rings. */
+export const timerActor = defineActor("timer", { machine: timer });

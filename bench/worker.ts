@@ -1,7 +1,7 @@
 /** A process of a benchmark: runs a node or the floor until all messages are handled, and reports to its parent. */
 import { startNode } from "../index.ts";
 import { openJetStreamLog } from "../runtime/jetstream/jetstream-log.ts";
-import { askedActor, counterActor, sinkActor } from "./actors.ts";
+import { askedActor, counterActor, sinkActor, timerActor } from "./actors.ts";
 import { runFloor } from "./floor.ts";
 
 const [mode, url, space, expectedText] = process.argv.slice(2) as [string, string, string, string];
@@ -37,6 +37,26 @@ if (mode === "floor") {
   tell(heap());
   await until(() => node.stats().idleActors === 0);
   tell(heap());
+  await node.stop();
+} else if (mode === "timers" || mode === "timers-takeover") {
+  const startedMs = performance.now();
+  const node = await startNode({ servers: url, space, assumeSyncAlways: true, actors: [timerActor] });
+  const until = async (isTrue: () => boolean): Promise<void> => {
+    while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 2));
+  };
+  if (mode === "timers") {
+    await until(() => node.stats().partitions.length === 16);
+    process.on("message", ({ fired }: { readonly fired: number }) => {
+      void until(() => node.stats().counters.timersFired >= fired).then(() =>
+        tell({ lateness: node.stats().timerLateness }),
+      );
+    });
+    tell({ ready: true });
+  } else {
+    await until(() => node.stats().counters.timersFired > 0);
+    tell({ tookMs: performance.now() - startedMs, nearTimers: node.stats().nearTimers });
+  }
+  await new Promise((resolve) => process.once("SIGTERM", resolve));
   await node.stop();
 } else {
   let startedMs = 0;

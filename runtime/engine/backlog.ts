@@ -48,7 +48,7 @@ export class Backlog {
 
   /** As {@link Backlog.hasRoom}, for a timer: those that a lane cannot take are not read again but offered again, so few will do. */
   hasRoomForTimer(lane: Lane): boolean {
-    return !isStuck(lane) || lane.queue.length < maxHeldWhenFull;
+    return lane.phase !== "parked" && (lane.phase !== "waiting" || lane.queue.length < maxHeldWhenFull);
   }
 
   hold(delivery: Delivery): void {
@@ -73,6 +73,12 @@ export class Backlog {
 
   /** A lane cannot move any more; reading may have paused because of it while it still could. */
   stuck(lane: Lane): void {
+    if (lane.phase === "parked") {
+      // It may be so for long, and its timers have another place to wait in.
+      const timers = lane.queue.filter((delivery) => delivery.timer !== undefined);
+      lane.queue = lane.queue.filter((delivery) => delivery.timer === undefined);
+      for (const delivery of timers) this.#handBack(lane, delivery);
+    }
     if (this.#isFull) this.#shed(lane);
   }
 
@@ -87,9 +93,14 @@ export class Backlog {
       lane.overflow[stream] = seqs.concat(lane.overflow[stream]);
     }
     for (const delivery of shed) {
-      this.letGo(delivery);
-      if (delivery.timer !== undefined) this.#onTimer(lane, delivery);
+      if (delivery.timer === undefined) this.letGo(delivery);
+      else this.#handBack(lane, delivery);
     }
+  }
+
+  #handBack(lane: Lane, delivery: Delivery): void {
+    this.letGo(delivery);
+    this.#onTimer(lane, delivery);
   }
 }
 

@@ -1,4 +1,5 @@
 /** What becomes of a message that cannot be applied. */
+import { createHash } from "node:crypto";
 import { formatAddress } from "../core/address.ts";
 import type { Envelope } from "../core/envelope.ts";
 import {
@@ -77,8 +78,13 @@ export function decideDead(
   return stepped(given, driver, "dead", head.value, step, [], { outbox, dead });
 }
 
+/** The name of a letter, unique in the space. */
 function letterOf(delivery: Delivery, head: Head): string {
-  if (delivery.timer !== undefined) return `t${delivery.timer}-${head.revision}`;
+  if (delivery.timer !== undefined) {
+    // The subject names actor and timer, and may be longer than a letter's name.
+    const hash = createHash("sha256").update(`${delivery.subject} ${head.revision}`).digest("hex");
+    return `t${hash.slice(0, 20)}`;
+  }
   return `${delivery.stream === "ingress" ? "i" : "c"}${delivery.seq}`;
 }
 

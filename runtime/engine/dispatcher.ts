@@ -268,7 +268,8 @@ export class Dispatcher {
       count++;
       const delivery = lane.queue[0] as Delivery;
       if (delivery.timer !== undefined) {
-        if (!hasTimer(lane.definition, lane.head, delivery.timer)) {
+        // That a migration has left it out is true only once the migration is committed: the timer's own decision does that.
+        if (lane.head.migrated === undefined && !hasTimer(lane.definition, lane.head, delivery.timer)) {
           this.#unset(lane, delivery);
           continue;
         }
@@ -377,6 +378,10 @@ export class Dispatcher {
       this.#backlog.letGo(delivery);
       owner?.handled(delivery);
       if (delivery.timer === undefined || outcome === "dead") continue;
+      if (outcome === "stale") {
+        telemetry.counters.timersStale++;
+        continue;
+      }
       telemetry.counters.timersFired++;
       telemetry.timerLateness.add(Math.max(0, time.now() - (delivery.atMs ?? 0)));
     }

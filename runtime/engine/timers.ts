@@ -51,7 +51,9 @@ const aheadMs = 2 * minuteMs;
 /** The clock is looked at so often, since it may jump. */
 const longestWaitMs = 1000;
 const noRoomMs = 20;
+/** A timer whose lane cannot move is offered again after the first delay, then after growing ones up to the second. */
 const stuckMs = 1000;
+const longestStuckMs = 5000;
 /** While so many timers are near, no more of the past are loaded. */
 const maxNear = 100_000;
 /** Of the timers of a lane with more than this, those that were cleared are noticed when they are due. */
@@ -405,7 +407,9 @@ export class Timers {
         continue;
       }
       this.#postponedMs.delete(first.lane);
-      if (!this.#host.deliver(first)) this.postpone(first.subject, stuckMs);
+      if (!this.#host.deliver(first)) {
+        this.postpone(first.subject, Math.min(longestStuckMs, stuckMs * 2 ** Math.min(first.postponed, 3)));
+      }
       if (this.#isStopped) return;
     }
   }

@@ -1,7 +1,7 @@
 /** Timers of real machines: when they fire, what they survive, and what becomes of those that are not wanted any more. */
 import { afterEach, describe, expect, it } from "vitest";
 import { assign, cancel, raise, setup } from "xstate";
-import { defineActor } from "../../actors/define-actor.ts";
+import { defineActor, type MigrateOption } from "../../actors/define-actor.ts";
 import { createTestSystem, type TestNode, type TestSystem, type TestSystemOptions } from "../../actors/test-system.ts";
 import { partitionOf } from "../../runtime/core/address.ts";
 import { encodeRecord, type StateRecord } from "../../runtime/core/records.ts";
@@ -256,14 +256,14 @@ describe("a takeover", () => {
 });
 
 describe("a timer that another owner has set late", () => {
-  /** Commits a state with a timer behind the node's back, as a late append of an earlier owner does; it is due in 50 ms. */
-  async function setLate({ run, broker, time }: TestSystem, id: string): Promise<void> {
+  /** Commits a state with a timer behind the node's back, as a late append of an earlier owner does; it is due after the delay. */
+  async function setLate({ run, broker, time }: TestSystem, id: string, delayMs = 50): Promise<void> {
     const ref = order.ref(id);
     const partition = partitionOf(ref, 2);
     const subject = subjects.state(partition, ref);
     const last = broker.records("core", subject).at(-1);
     const state = JSON.parse(Buffer.from(last?.data ?? []).toString()) as StateRecord;
-    const atMs = time.now() + 50;
+    const atMs = time.now() + delayMs;
     const event = { type: "NOTE", text: "from another life" };
     const newer = {
       ...state,
@@ -304,6 +304,55 @@ describe("a timer that another owner has set late", () => {
     expect(nodes[0]?.stats().counters.conflicts).toBe(1);
     expect([...(await logOf(system as TestSystem, "a"))].sort()).toEqual(["from another life", "here", "more"]);
   });
+
+  it("is found by the next owner when the one before had not read of it, however long nothing happened", async () => {
+    const { run, client, advance, broker, nodes, startNode } = await start({ settings: { purgeMs: 500 } });
+    await run(client.ask(order.ref("a"), { type: "NOTE", text: "here" }));
+    await advance(1000);
+    broker.faults.next("read", (record) => record.subject.includes(".timer."), "stall", 10 * minute);
+    await setLate(system as TestSystem, "a", 20_000);
+    await advance(5 * minute);
+    expect(await logOf(system as TestSystem, "a")).toEqual(["here"]);
+    nodes[0]?.crash();
+    await startNode();
+    await advance(10_000);
+    expect(await logOf(system as TestSystem, "a")).toEqual(["here", "from another life"]);
+  });
+});
+
+describe("a timer that a migration leaves out", () => {
+  const versionOf = (version: string, reminds: boolean, migrate?: MigrateOption) =>
+    defineActor("task", {
+      ...(migrate === undefined ? {} : { migrate }),
+      machine: setup({
+        types: { context: {} as { log: string[] }, events: {} as { type: "START" } | { type: "REMIND" } },
+      }).createMachine({
+        id: "task",
+        version,
+        context: { log: [] },
+        on: {
+          ...(reminds ? { START: { actions: raise({ type: "REMIND" }, { delay: 60_000, id: "r" }) } } : {}),
+          REMIND: { actions: assign({ log: ({ context }) => [...context.log, "reminded"] }) },
+        },
+      }),
+    });
+
+  it("does not fire, and is forgotten by the commit of the migration", async () => {
+    const before = versionOf("1", true);
+    const after = versionOf("2", false, {
+      "1->2": ({ value, context }) => ({ value, context: context as { log: string[] }, timers: {} }),
+    });
+    const { run, client, advance, nodes, broker, startNode } = await start({ actors: [before] });
+    await run(client.send(before.ref("a"), { type: "START" }));
+    await advance(2000);
+    await run((nodes[0] as TestNode).stop());
+    const node = await startNode({ actors: [after] });
+    await advance(90_000);
+    expect(node.stats()).toMatchObject({ nearTimers: 0, counters: { timersFired: 0, timersStale: 1 } });
+    const state = broker.records("core", subjects.state(partitionOf(before.ref("a"), 2), before.ref("a"))).at(-1);
+    const { machine, snapshot } = JSON.parse(Buffer.from(state?.data ?? []).toString()) as StateRecord;
+    expect([machine?.version, snapshot?.timers ?? {}]).toEqual(["2", {}]);
+  });
 });
 
 describe("a timer that fails", () => {
@@ -335,6 +384,28 @@ describe("a timer that fails", () => {
     await run(client.deadLetters.redrive(letters[0]?.letter as string));
     await advance(1000);
     expect((await run(client.get(fragile.ref("a"))))?.context.log).toEqual(["tick 0", "tick 2", "tick 1"]);
+  });
+});
+
+describe("dead letters of timers", () => {
+  it("have names of their own, also of actors that are alike, so that each can be redriven alone", async () => {
+    const { run, client, advance } = await start();
+    isBroken = true;
+    for (const id of ["a", "b", "c"]) await run(client.send(fragile.ref(id), { type: "START" }));
+    await advance(3000);
+    const letters = await run(client.deadLetters.list({ type: "fragile" }));
+    expect(new Set(letters.map(({ letter }) => letter)).size).toBe(3);
+    isBroken = false;
+    const chosen = letters.find(({ to }) => to.id === "b");
+    await run(client.deadLetters.redrive(chosen?.letter as string));
+    await advance(2000);
+    const rung: unknown[] = [];
+    for (const id of ["a", "b", "c"]) rung.push((await run(client.get(fragile.ref(id))))?.context.log);
+    expect(rung).toEqual([
+      ["tick 0", "tick 2"],
+      ["tick 0", "tick 2", "tick 1"],
+      ["tick 0", "tick 2"],
+    ]);
   });
 });
 
@@ -384,10 +455,28 @@ describe("an actor that cannot move", () => {
     await advance(2000);
     expect(await logOf(system as TestSystem, "free")).toEqual(["expired"]);
     isBroken = false;
-    await advance(5000);
+    await advance(8000);
     const view = await run(client.get(many.ref("a")));
     expect(view?.context.log).toEqual([-1, ...Array.from({ length: 60 }, (_, n) => n)]);
     expect(nodes[0]?.stats()).toMatchObject({ nearTimers: 0, queued: 0 });
+  });
+});
+
+describe("an actor whose stored state cannot be used", () => {
+  it("keeps its timers waiting without holding up others, and they fire when it can be used again", async () => {
+    const { run, client, advance, broker, nodes } = await start({ settings: { passivateMs: 2000 } });
+    const ids = ["a", "b"];
+    await run(Promise.all(ids.map((id) => client.send(order.ref(id), { type: "PLACE", waitMs: 60_000 }))));
+    await advance(10_000);
+    const subject = subjects.state(partitionOf(order.ref("a"), 2), order.ref("a"));
+    const good = broker.records("core", subject).at(-1);
+    const { log } = broker.connect("operator");
+    await run(log.append("core", [{ subject, data: Buffer.from('{"format":99}') }]));
+    await advance(60_000);
+    expect(nodes[0]?.stats()).toMatchObject({ nearTimers: 1, queued: 0, counters: { parked: 1, timersFired: 1 } });
+    await run(log.append("core", [{ subject, data: good?.data ?? new Uint8Array() }]));
+    await advance(40_000);
+    for (const id of ids) expect(await logOf(system as TestSystem, id)).toEqual(["expired"]);
   });
 });
 
@@ -411,12 +500,12 @@ describe("a node that does not know an actor's type", () => {
 
 describe("records of timers", () => {
   it("are gone some minutes after they were handled, and the checkpoint says so", async () => {
-    const { run, client, advance, broker } = await start({ settings: { timerPurgeMs: 10_000 } });
+    const { run, client, time, broker } = await start({ settings: { timerPurgeMs: 10_000 } });
     for (let i = 0; i < 20; i++) await run(client.send(order.ref(`o${i}`), { type: "PLACE", waitMs: 1000 + i * 5000 }));
     await run(client.send(order.ref("paid"), { type: "PLACE", waitMs: 5000 }));
     await run(client.send(order.ref("paid"), { type: "PAY" }));
     await run(client.send(order.ref("far"), { type: "PLACE", waitMs: day }));
-    await advance(4 * minute);
+    await time.advance(4 * minute);
     const records = broker.records("core", "sw.test.core.*.timer.>");
     expect(records.map((record) => record.subject.split(".").at(-2))).toEqual(["far"]);
   });

@@ -211,7 +211,7 @@ describe("timers of one actor", () => {
     expect(fired.length).toBeGreaterThan(2);
     expect(fired.length).toBeLessThan(6);
     isStuck = false;
-    await time.advance(1000);
+    await time.advance(6000);
     const before = fired.length;
     await time.advance(10_000);
     expect(fired.length).toBe(before);
@@ -409,6 +409,35 @@ describe("records of past timers", () => {
     handle("late", "1", start + 2000);
     const again = timers.purge();
     await time.advance(100);
+    await again;
+    expect(stored()).toEqual([]);
+  });
+
+  it("stay when one of their bucket comes to life while others are removed", async () => {
+    const { time, own, store, stored, start, broker } = world();
+    const { timers, handle, fired } = await own();
+    for (const [id, atMs] of [
+      ["a", start + 1000],
+      ["open", start + minute + 500],
+      ["b", start + 2 * minute + 1000],
+    ] as const) {
+      await store(id, "1", atMs);
+    }
+    await time.advance(4 * minute);
+    handle("a", "1", start + 1000);
+    handle("b", "1", start + 2 * minute + 1000);
+    broker.faults.next("purge", () => true, "delay", 300);
+    const purging = timers.purge();
+    await time.advance(100);
+    await store("late", "1", start + 2 * minute + 2000);
+    await time.advance(1000);
+    await purging;
+    expect(names(fired)).toContain("late.1");
+    expect(stored()).toEqual(expect.arrayContaining([expect.stringContaining(".late.")]));
+    handle("late", "1", start + 2 * minute + 2000);
+    handle("open", "1", start + minute + 500);
+    const again = timers.purge();
+    await time.advance(1000);
     await again;
     expect(stored()).toEqual([]);
   });
