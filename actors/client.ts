@@ -7,7 +7,8 @@
  * 4. Reads do not queue behind writes, and show committed state only.
  */
 import { type Address, formatAddress, partitionOf } from "../runtime/core/address.ts";
-import { ActorNotFoundError } from "../runtime/core/errors.ts";
+import { isReservedEvent } from "../runtime/core/envelope.ts";
+import { ActorNotFoundError, InvalidNameError } from "../runtime/core/errors.ts";
 import { toToken } from "../runtime/core/names.ts";
 import type { SpaceRecord } from "../runtime/core/records.ts";
 import { Subjects } from "../runtime/core/subjects.ts";
@@ -304,6 +305,12 @@ class LogClient implements Client {
     const { settings, definitions } = readOptions(options);
     const { log, space, spaceName, sender = "client", time = systemTime, random = Math.random } = options;
     toToken(sender, "a sender name");
+    if (isReservedEvent(sender)) {
+      throw new InvalidNameError(
+        `Cannot use ${JSON.stringify(sender)} as a sender name: names that begin with "statewright." or "xstate." are reserved for the runtime.`,
+        { details: { sender } },
+      );
+    }
     this.#context = {
       log,
       ingressLimits: options.ingressLimits ?? log.limits,

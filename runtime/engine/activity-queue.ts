@@ -3,11 +3,13 @@
  *
  * 1. As many tasks are taken as can run. Only where some of them may have to wait for a limit of their key, more are taken, a bounded number; what has
  *    waited for long goes back to the end of the queue, so that no key holds up the others.
- * 2. While a task is here it is extended; one whose record is gone is aborted: the actor does not want it any more.
+ * 2. While a task is here it is extended. One that the actor does not want any more is aborted: by a signal of the owner, by the missing record of the
+ *    task, and, should the owner have died before it could do either, by the actor's state.
  */
 import { type Address, parseAddress } from "../core/address.ts";
 import { decodeRecord, type TaskRecord } from "../core/records.ts";
 import { sleep } from "../core/time.ts";
+import type { LogRecord } from "../log/log.ts";
 import type { OpenWorkQueue, QueueState, Task } from "../log/work-queue.ts";
 import { backoffMs } from "./context.ts";
 import type { RunnableActivity } from "./definition.ts";
@@ -25,7 +27,11 @@ const maxHeld = 256;
 /** How long a task waits here before it may go back to the end of the queue. */
 const heldMs = 1000;
 const unreadableDelayMs = 30_000;
+/** How long no task is taken after one was declined, which others are to take. */
+const declinedPauseMs = 500;
 const maxChecked = 200;
+/** Once in so many beats the states of the actors are looked at, too. */
+const beatsPerLook = 4;
 /** More than all processes together take: what each takes is bounded by its slots, or by {@link maxHeld}. */
 const noLimit = 100_000;
 
@@ -43,6 +49,8 @@ export class ActivityQueue {
   /** Tasks were done since the last purge. */
   #isDirty = false;
   #purgedUpTo = 0;
+  #beats = 0;
+  #pausedUntilMs = Number.NEGATIVE_INFINITY;
   #pulling: Promise<void> = Promise.resolve();
   #onDrained: (() => void) | undefined;
   #onRoom: (() => void) | undefined;
@@ -142,8 +150,10 @@ export class ActivityQueue {
     while (!this.#isStopping) {
       try {
         this.#queue ??= await this.#open();
-        const tasks = await this.#pullOnce(this.#queue, wanted);
-        wanted = tasks >= wanted ? Math.min(2 * wanted, maxPull) : 1;
+        const pauseMs = this.#pausedUntilMs - time.elapsed();
+        if (pauseMs > 0) await sleep(time, pauseMs);
+        const isFull = await this.#pullOnce(this.#queue, wanted);
+        wanted = isFull ? Math.min(2 * wanted, maxPull) : 1;
         failures = 0;
       } catch (error) {
         if (this.#isStopping) break;
@@ -171,16 +181,16 @@ export class ActivityQueue {
     });
   }
 
-  /** Takes up to `wanted` tasks, when there is room for them, and resolves with how many. */
-  async #pullOnce(queue: OpenWorkQueue, wanted: number): Promise<number> {
+  /** Takes up to `wanted` tasks, when there is room for them; resolves with true when there may be more than were taken. */
+  async #pullOnce(queue: OpenWorkQueue, wanted: number): Promise<boolean> {
     const { slots } = this.#shared;
     let room = await this.#reserve(wanted);
     try {
-      if (this.#isStopping) return 0;
+      if (this.#isStopping) return false;
       const tasks = await queue.pull(room, slots.isContended ? shortPullWaitMs : pullWaitMs);
       room -= tasks.length;
       for (const task of tasks) this.#take(task);
-      return tasks.length;
+      return room === 0;
     } finally {
       if (this.#limiter === undefined) slots.give(room);
     }
@@ -262,6 +272,7 @@ export class ActivityQueue {
   #onMoved(attempt: TaskAttempt, isOver: boolean): void {
     if (isOver) {
       this.#attempts.delete(attempt.task.seq);
+      if (attempt.wasDeclined) this.#pausedUntilMs = this.#shared.context.time.elapsed() + declinedPauseMs;
       this.#isDirty = true;
       if (this.#attempts.size === 0) this.#onDrained?.();
     }
@@ -283,15 +294,32 @@ export class ActivityQueue {
 
   /** Keeps the tasks, and finds out which of them nobody wants any more. */
   async #beat(): Promise<void> {
-    const { log } = this.#shared.context;
     const attempts = [...this.#attempts.values()];
     for (const { task } of attempts) task.extend();
+    await this.#look(
+      attempts,
+      ({ task }) => task.subject,
+      (attempt, record) => record?.seq === attempt.task.seq,
+    );
+    if (++this.#beats % beatsPerLook > 0) return;
+    await this.#look(
+      attempts,
+      ({ stateSubject }) => stateSubject,
+      (attempt, record) => record === undefined || attempt.isWantedBy(record.data),
+    );
+  }
+
+  /** Reads what stands in the log for each attempt, and cancels those that are not wanted. */
+  async #look(
+    attempts: readonly TaskAttempt[],
+    subjectOf: (attempt: TaskAttempt) => string,
+    isWanted: (attempt: TaskAttempt, record: LogRecord | undefined) => boolean,
+  ): Promise<void> {
     for (let i = 0; i < attempts.length; i += maxChecked) {
       const some = attempts.slice(i, i + maxChecked);
-      const subjects = some.map(({ task }) => task.subject);
-      const records = await log.lastMany("core", subjects);
+      const records = await this.#shared.context.log.lastMany("core", some.map(subjectOf));
       some.forEach((attempt, at) => {
-        if (records[at]?.seq !== attempt.task.seq) attempt.cancel();
+        if (!isWanted(attempt, records[at])) attempt.cancel();
       });
     }
   }

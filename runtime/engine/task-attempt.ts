@@ -4,13 +4,15 @@
  * 1. The task is acknowledged when its result is in INGRESS, when it was given back, or when nobody wants it any more; until then it comes again.
  * 2. A result has a subject of its own for every attempt, and is only stored where none is: a second result of an attempt is refused by the log.
  * 3. A task that is given back is written anew with the number of its losses, so that only workers that were gone count as losses.
+ * 4. An attempt that would be reported as lost if its worker died once more runs with no other such attempt in its process: what kills its workers
+ *    takes those that happened to run beside it down with it, but not each time.
  */
 import { type Address, partitionOf } from "../core/address.ts";
 import { fromStored } from "../core/codec.ts";
 import { type ActivityOutcome, workerSender } from "../core/envelope.ts";
 import { ActivityCancelledError, ActivityLostError, ActivityValueError, SystemStoppedError } from "../core/errors.ts";
 import { toToken } from "../core/names.ts";
-import { encodeRecord, type TaskRecord } from "../core/records.ts";
+import { decodeRecord, encodeRecord, type StateRecord, type TaskRecord } from "../core/records.ts";
 import { sleep } from "../core/time.ts";
 import type { LogLimits } from "../log/log.ts";
 import type { Task, WorkQueue } from "../log/work-queue.ts";
@@ -33,11 +35,15 @@ export interface WorkerShared {
   readonly life: WorkerLife;
   readonly results: PatientAppender;
   readonly tasks: PatientAppender;
+  /** One at a time: attempts that have their last chance. */
+  readonly lastChance: Slots;
   readonly onFailed: (error: Error) => void;
 }
 
 /** An attempt that kills its worker is made at least so often. */
 const leastLosses = 3;
+/** How long an attempt that has its last chance lets those be given back that came with it. */
+const lastChanceDelayMs = 100;
 
 /** A task at work. */
 export class TaskAttempt {
@@ -58,6 +64,9 @@ export class TaskAttempt {
   /** How many workers were gone before it ended. */
   #lost: number;
   #hasPlace = false;
+  #hasLastChance = false;
+  /** It was given back, since another attempt has its last chance here. */
+  wasDeclined = false;
   #stopWaiting: (() => void) | undefined;
   #isStopped = false;
 
@@ -92,6 +101,21 @@ export class TaskAttempt {
     return this.#phase === "waiting";
   }
 
+  /** Where the state of the actor is. */
+  get stateSubject(): string {
+    const { subjects, partitions } = this.#shared.context;
+    return subjects.state(partitionOf(this.#actor, partitions), this.#actor);
+  }
+
+  /** False when a stored state shows that the actor does not wait for the attempt any more. */
+  isWantedBy(state: Uint8Array): boolean {
+    const { snapshot } = decodeRecord<StateRecord>("a state", state);
+    const { n, attempt } = this.record;
+    // By its generation: a state of another version may give it another name.
+    const child = Object.values(snapshot?.children ?? {}).find((each) => each.n === n);
+    return child?.ended !== true && child?.task?.attempt === attempt;
+  }
+
   /** Does all that is to be done about the task; rejects only with a defect. */
   async work(): Promise<void> {
     if ((this.task.delivery > 1 || this.record.lost !== undefined) && (await this.#isSettled())) {
@@ -106,6 +130,10 @@ export class TaskAttempt {
       if ("problems" in checked) throw refusedValue(this.#activity.name, "its input", checked.problems);
       if (this.#phase === "waiting") await this.#wait(checked.input);
       if (this.#isEnding) return;
+      if (!(await this.#mayRun())) {
+        this.wasDeclined = true;
+        return this.giveBack();
+      }
       end = await this.#run(checked.input);
     } catch (error) {
       end = { kind: "failed", error };
@@ -219,13 +247,26 @@ export class TaskAttempt {
     });
   }
 
+  get #mostLosses(): number {
+    return Math.max(leastLosses, this.#activity.retry.maxAttempts);
+  }
+
+  /** False when it would have its last chance beside another attempt that has it. */
+  async #mayRun(): Promise<boolean> {
+    if (this.#lost !== this.#mostLosses - 1) return true;
+    const { lastChance, context } = this.#shared;
+    if (lastChance.tryTake(1) === 0) return false;
+    this.#hasLastChance = true;
+    await sleep(context.time, lastChanceDelayMs);
+    return true;
+  }
+
   async #run(input: unknown): Promise<AttemptEnd> {
     const { time, telemetry, spaceName } = this.#shared.context;
     const { record } = this;
     if (this.#controller.signal.aborted) return { kind: "aborted" };
     if (this.#lost > 0) telemetry.activities.lost++;
-    if (this.#lost >= Math.max(leastLosses, this.#activity.retry.maxAttempts))
-      return { kind: "failed", error: lostTooOften(record, this.#lost) };
+    if (this.#lost >= this.#mostLosses) return { kind: "failed", error: lostTooOften(record, this.#lost) };
     telemetry.activities.started++;
     const args = {
       input,
@@ -286,6 +327,7 @@ export class TaskAttempt {
     this.#phase = "over";
     if (this.#hasPlace) this.#limiter?.release(taskName(this.task.subject));
     if (this.#hasPlace || this.#limiter === undefined) this.#shared.slots.give();
+    if (this.#hasLastChance) this.#shared.lastChance.give();
     this.#onMoved(this, true);
   }
 

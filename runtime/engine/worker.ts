@@ -73,6 +73,7 @@ export class ActivityWorker {
       life: this.#life,
       results,
       tasks,
+      lastChance: new Slots(1),
       onFailed,
     };
     this.#queues = activities.map((activity) => new ActivityQueue(shared, activity));

@@ -17,6 +17,8 @@ import { type StreamBinding, verifyStream } from "./stream-identity.ts";
 const encoder = new TextEncoder();
 const ackBytes = encoder.encode("+ACK");
 const extendBytes = encoder.encode("+WPI");
+/** How long a pull that does not wait may take. */
+const noWaitMs = 20;
 /** How long after its time an unanswered pull is given up. */
 const graceMs = 1000;
 
@@ -169,7 +171,9 @@ class PullQueue implements OpenWorkQueue {
         },
       };
       this.#pulls.add(pull);
-      const request = waitMs <= 0 ? { batch: max, no_wait: true } : { batch: max, expires: waitMs * 1e6 };
+      // The server ends a request that does not wait when there is nothing, but not when too many tasks are out: that ends it, too.
+      const request =
+        waitMs <= 0 ? { batch: max, no_wait: true, expires: noWaitMs * 1e6 } : { batch: max, expires: waitMs * 1e6 };
       try {
         this.#connection.publish(
           `${this.#connection.apiPrefix}.CONSUMER.MSG.NEXT.${this.#binding.name}.${this.#consumer}`,

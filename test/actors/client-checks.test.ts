@@ -165,6 +165,11 @@ describe("the door", () => {
       } as never),
     ).toThrow(/sendr.*"sender".*sendTimeout.*maxQueued.*actors\[1\].*actors\[2\]/);
     expect(() => createClient({ log: world.log, space, spaceName: "test", sender: "" })).toThrow(/sender name/);
+    // Results of activities come from there.
+    const sender = "statewright.worker";
+    expect(() => createClient({ log: world.log, space, spaceName: "test", sender })).toThrow(
+      /reserved for the runtime/,
+    );
   });
 
   it("gives references the types of their definition", () => {

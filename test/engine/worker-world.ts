@@ -128,6 +128,17 @@ export class WorkerWorld {
     this.#owner.log.signal(subjects.cancelled(activity), Buffer.from(JSON.stringify(cancelled)));
   }
 
+  /** Writes an actor's state with the generations of the activities that it waits for, each in its first attempt. */
+  async wait(actor: string, ...generations: readonly number[]): Promise<void> {
+    const [type, id] = actor.split("/") as [string, string];
+    const children = Object.fromEntries(
+      generations.map((n) => [`c${n}`, { kind: "activity", src: "work", n, task: { attempt: 1, since: 0 } }]),
+    );
+    const state = { format: recordFormat, status: "active", snapshot: { value: "x", context: {}, children } };
+    const subject = subjects.state(partitionOf({ type, id }, partitions), { type, id });
+    await this.run(this.#owner.log.append("core", [{ subject, data: encodeRecord(state) }]));
+  }
+
   /** Removes the task, as the owner does when it is not wanted any more. */
   purge(subject: string): Promise<number> {
     return this.run(this.#owner.log.purge("core", subject));

@@ -292,6 +292,31 @@ describe("an attempt", () => {
     await last.stop();
   });
 
+  it("that kills its workers does not take those down that run beside it", async () => {
+    const world = new WorkerWorld();
+    let worker: ReturnType<typeof world.start> | undefined;
+    const activity = defineActivity("work", {
+      heartbeat: 3000,
+      retry: { maxAttempts: 3 },
+      run: async ({ input }: ActivityRun<{ poison: boolean }>) => {
+        await world.sleep(input.poison ? 500 : 2000);
+        if (input.poison) {
+          worker?.crash();
+          worker = undefined;
+        }
+        return "fine";
+      },
+    });
+    for (let n = 0; n < 20; n++) await world.ask("work", { n, data: { poison: n === 7 } });
+    for (let round = 0; round < 400 && world.results().length < 20; round++) {
+      worker ??= world.start([activity]);
+      await world.advance(500);
+    }
+    expect(world.results().filter(({ outcome }) => "error" in outcome)).toMatchObject([{ n: 7 }]);
+    expect(world.errors()).toMatchObject([{ name: "ActivityLostError" }]);
+    await worker?.stop();
+  });
+
   it("whose result was stored before the worker died is not made again", async () => {
     const world = new WorkerWorld();
     let runs = 0;
@@ -340,6 +365,27 @@ describe("an attempt", () => {
     await world.advance(120_000);
     expect(world.results()).toEqual([]);
     expect(runs).toHaveLength(1);
+    await worker.stop();
+  });
+
+  it("is aborted when the actor's state does not wait for it, though its owner could not say so", async () => {
+    const world = new WorkerWorld();
+    const runs: Array<{ attempt: number; key: string; reason?: unknown }> = [];
+    const worker = world.start([hanging(world, runs)]);
+    await world.wait("order/1", 1, 2);
+    await world.ask("work", { data: 60_000, n: 1 });
+    await world.ask("work", { data: 30_000, n: 2 });
+    await world.until(() => runs.length === 2);
+    await world.advance(10_000);
+    expect(runs.map(({ reason }) => reason)).toEqual([undefined, undefined]);
+    await world.wait("order/1", 2);
+    await world.advance(5000);
+    expect(runs.map(({ reason }) => reason)).toEqual([
+      expect.objectContaining({ _tag: "ActivityCancelledError" }),
+      undefined,
+    ]);
+    await world.until(() => world.results().length === 1);
+    expect(world.results()).toMatchObject([{ n: 2, outcome: { output: 1 } }]);
     await worker.stop();
   });
 
