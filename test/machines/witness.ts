@@ -64,8 +64,12 @@ export class Witness {
    * What live children do shows only when they send.
    */
   async underWay(nowMs: number): Promise<string | undefined> {
+    const { ingress, core } = this.#seen;
+    if (await this.#isBehind("ingress")) return "not all of INGRESS is read";
+    if (await this.#isBehind("core")) return "not all of CORE is read";
+    // A commit of which only the first records have come is not judged.
+    if (ingress !== this.#seen.ingress || core !== this.#seen.core) return "more was read meanwhile";
     for (const stream of ["ingress", "core"] as const) {
-      if (await this.#isBehind(stream)) return `not all of ${stream} is read`;
       for (const [actor, seq] of this.#mail[stream]) {
         const state = this.#states.get(actor);
         if (state === undefined || state.cursor[stream] < seq) return `${actor} has mail`;
