@@ -13,7 +13,8 @@ import { backoffMs, type NodeContext } from "./context.ts";
 import { failedAttempt } from "./decide-dead.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Lane } from "./lane.ts";
-import { Undeliverable } from "./message.ts";
+import { driverOf } from "./logic-of.ts";
+import { envelopeOf, Undeliverable } from "./message.ts";
 
 /** Why a message is to die. */
 interface Verdict {
@@ -63,6 +64,7 @@ export class Failures {
     else {
       delivery.attempts = [...delivery.attempts, failedAttempt(error, now, this.#context.node)];
       verdict = this.#supervise(lane, delivery, error);
+      if (verdict !== undefined) verdict = { ...verdict, explanation: placed(verdict.explanation, lane, delivery) };
     }
     if (verdict === undefined) return "wait";
     const letter = redrivenLetter(delivery);
@@ -173,6 +175,23 @@ export function holds(lane: Lane, delivery: Delivery): boolean {
     delivery.verdict?.on === lane.head.snapshotJson &&
     (delivery.isKeyNew || delivery.duplicateOf !== undefined || keyOf(delivery) === undefined)
   );
+}
+
+/** Says after an explanation what was being handled, and where. */
+function placed(explanation: string, lane: Lane, delivery: Delivery): string {
+  const { definition, head } = lane;
+  let event = "a message that cannot be read";
+  let machine = "";
+  try {
+    const envelope = envelopeOf(definition, head, delivery, 0);
+    event = JSON.stringify(envelope.event?.type ?? envelope.kind);
+    const birth = envelope.kind === "start" ? envelope.birth : head.birth;
+    if (definition !== undefined) machine = `, the machine ${JSON.stringify(driverOf(definition, birth).identity.id)}`;
+  } catch {
+    // What can be said of it is said.
+  }
+  const state = head.value === undefined ? "" : ` in state ${JSON.stringify(head.value)}`;
+  return `${explanation.replace(/\.?$/, ".")} It was ${event}${machine}${state}.`;
 }
 
 function keyOf(delivery: Delivery): string | undefined {
