@@ -112,7 +112,7 @@ export class ActorReplay {
       this.#headOf(state, lastOf(state)?.at ?? 0);
       return undefined;
     } catch (error) {
-      const reason = `The actor will be parked. ${messageOf(error)}`;
+      const reason = `The actor will be parked with its next message. ${messageOf(error)}`;
       return { revision: state.revision, events: [], result: "fails", differences: [], reason };
     }
   }

@@ -15,6 +15,7 @@ import {
 } from "../../actors/define-actor.ts";
 import { InvalidDefinitionError, InvalidNameError, InvalidOptionsError } from "../../runtime/core/errors.ts";
 import type { RunnableDefinition } from "../../runtime/engine/definition.ts";
+import type { StateToMigrate } from "../../runtime/engine/migration.ts";
 import { tell } from "../../runtime/machine/actions.ts";
 
 type AccountEvent =
@@ -257,6 +258,51 @@ describe("a definition that cannot be used", () => {
       InvalidDefinitionError,
     );
     expect(() => defineActor("account", { machine: {} as unknown as typeof loose })).toThrow(InvalidDefinitionError);
+  });
+});
+
+describe("migrations", () => {
+  const versioned = (version?: string) =>
+    setup({
+      types: {} as { context: { total: number } },
+      actors: { fraud: createMachine({ id: "fraud", version: "5" }) },
+    }).createMachine({ context: { total: 0 }, ...(version === undefined ? {} : { version }) });
+
+  it("may say which context they take, and stand beside those of children", () => {
+    const definition = defineActor("order", {
+      machine: versioned("2"),
+      migrate: {
+        "none->1": (state) => {
+          expectTypeOf(state.context).toEqualTypeOf<Record<string, unknown>>();
+          return state;
+        },
+        "1->2": ({ value, context }: StateToMigrate<{ sum: number }>) => ({ value, context: { total: context.sum } }),
+        fraud: { "4->5": (state) => state },
+      },
+    });
+    expect(definition.migrations?.own?.supersedes).toEqual(["1", "none"]);
+    expect(definition.migrations?.children.get("fraud")?.own?.supersedes).toEqual(["4"]);
+    expect(defineActor("order", { machine: versioned() }).migrations).toBeUndefined();
+  });
+
+  it("are refused with the other options, all problems at once", () => {
+    const define = (options: object) => () => defineActor("order", options as never);
+    expect(define({ machine: versioned("3"), migrate: { "1->2": () => {}, two: 2, fraud: [] }, retry: 3 })).toThrow(
+      expect.objectContaining({
+        _tag: "InvalidOptionsError",
+        details: {
+          problems: expect.arrayContaining([
+            expect.stringMatching(/^retry/),
+            'migrate["two"] does not name two versions: use "from->to", as in "1->2" or "none->1"',
+            'migrate["fraud"] is []: use functions by the versions they lead from and to, as in { "1->2": … }',
+          ]),
+        },
+      }),
+    );
+    expect(define({ machine: versioned(), migrate: { "none->1": () => {} } })).toThrow(
+      'Cannot define actor type "order": migrate leads to versions, and the machine has none',
+    );
+    expect(define({ machine: {}, migrate: { "none->1": () => {} } })).toThrow(InvalidDefinitionError);
   });
 });
 

@@ -61,7 +61,7 @@ test("check says which actors would differ or fail, where, and with which event"
   expect(table.out).toContain("parcel  4       1     1       1     1               5 of 7\n");
   expect(table.out).toContain('parcel/north differs at revision 2, with SCAN\n  context.scans[1]  "Oslo" -> "OSL"\n');
   expect(table.out).toContain(
-    'parcel/lost fails at revision 1\n  The actor will be parked. Cannot bring parcel/lost from no version to version 2: migration "none->2" failed: Error: no parcel goes there.\n',
+    'parcel/lost fails at revision 1\n  The actor will be parked with its next message. Cannot bring parcel/lost from no version to version 2: migration "none->2" failed: Error: no parcel goes there.\n',
   );
   const documents = documentsIn(json.out);
   expect(documents.find(({ actor }) => actor === "parcel/north")).toMatchObject({

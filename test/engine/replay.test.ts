@@ -315,11 +315,11 @@ describe("states of other versions", () => {
     const found = await replay("order/a", orderOf({ ...renamed, migrate }));
     expect(found).toMatchObject({ result: "fails", first: { revision: 2 } });
     expect(found.first?.reason).toBe(
-      'The actor will be parked. Cannot bring order/a from no version to version 2: migration "none->2" failed: Error: too many.',
+      'The actor will be parked with its next message. Cannot bring order/a from no version to version 2: migration "none->2" failed: Error: too many.',
     );
     const gone = await replay("order/a", orderOf({ open: "begun" }));
     expect(gone.first?.reason).toContain(
-      "The actor will be parked. Cannot use the state of order/a: the machine has changed since",
+      "The actor will be parked with its next message. Cannot use the state of order/a: the machine has changed since",
     );
   });
 

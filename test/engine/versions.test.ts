@@ -1,6 +1,6 @@
 /** Actors move from one version of their machine to the next, one by one, without a stop of the system. */
 import { afterEach, describe, expect, test } from "vitest";
-import { assign, createMachine, sendTo, setup } from "xstate";
+import { assign, createMachine, fromCallback, sendTo, setup } from "xstate";
 import { defineActor, type MigrateOption } from "../../actors/define-actor.ts";
 import { createTestSystem, type TestSystem } from "../../actors/test-system.ts";
 import { type Address, parseAddress, partitionOf } from "../../runtime/core/address.ts";
@@ -296,3 +296,136 @@ test("children of machines are brought along by the migrations under their name"
     snapshot: { value: "paid", context: { count: 1 } },
   });
 });
+
+describe("what a state waits for", () => {
+  const ticking = (config: object, migrate?: MigrateOption) =>
+    defineActor("order", {
+      machine: setup({
+        types: { context: {} as { ticks: number } },
+        actors: {
+          ticker: fromCallback(({ sendBack }) => {
+            const timer = setTimeout(() => sendBack({ type: "TICK" }), 0);
+            return () => clearTimeout(timer);
+          }),
+        },
+      }).createMachine({
+        id: "order",
+        context: { ticks: 0 },
+        initial: "a",
+        ...config,
+      } as never) as unknown as ReturnType<typeof createMachine>,
+      ...(migrate === undefined ? {} : { migrate }),
+    }) as never as ReturnType<typeof sumOf>;
+  const to = (value: string): MigrateOption => ({ "none->2": ({ context }) => ({ value, context }) });
+  const settle = async (ms: number) => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await system.advance(ms);
+  };
+
+  test("is waited for from the migration on, and a delay of a state that was left never acts", async () => {
+    await start(ticking({ states: { a: { after: { 50000: "late" } }, late: {} } }));
+    await system.run(system.client.create("order/a"));
+    const states = {
+      a: { after: { 50000: "late" } },
+      b: { after: { 20000: "c" } },
+      c: { on: { BACK: "a" } },
+      late: {},
+    };
+    await deploy(ticking({ version: "2", states }, to("b")));
+    expect((await system.run(system.client.migrate("order/a"))).view.value).toBe("b");
+    await system.advance(25_000);
+    expect((await system.run(system.client.ask("order/a", { type: "BACK" }))).view.value).toBe("a");
+    // When the first delay would have been due.
+    await system.advance(30_000);
+    expect((await stored("order/a"))?.snapshot?.value).toBe("a");
+    await system.advance(25_000);
+    expect((await stored("order/a"))?.snapshot?.value).toBe("late");
+  });
+
+  test("includes live children, which begin again after a deploy without any message", async () => {
+    const on = { TICK: { actions: assign({ ticks: ({ context }) => context.ticks + 1 }) } } as never;
+    await start(ticking({ states: { a: { invoke: { id: "t", src: "ticker" }, on } } }));
+    await system.run(system.client.create("order/a"));
+    await settle(500);
+    expect((await stored("order/a"))?.snapshot?.context).toEqual({ ticks: 1 });
+    await deploy(
+      ticking({ version: "2", states: { b: { invoke: { id: "t", src: "ticker" }, on } }, initial: "b" }, to("b")),
+    );
+    await settle(500);
+    await settle(500);
+    expect(await stored("order/a")).toMatchObject({
+      machine: { version: "2" },
+      snapshot: { value: "b", context: { ticks: 2 } },
+    });
+  });
+
+  test("ends where the migration leaves it out: nothing more comes of a live child", async () => {
+    const on = { TICK: { actions: assign({ ticks: ({ context }) => context.ticks + 1 }) } } as never;
+    await start(ticking({ states: { a: { invoke: { id: "t", src: "ticker" }, on } } }));
+    await system.run(system.client.create("order/a"));
+    await settle(500);
+    await deploy(
+      ticking(
+        { version: "2", states: { b: { on } }, initial: "b" },
+        { "none->2": ({ context }) => ({ value: "b", context, children: {} }) },
+      ),
+    );
+    await system.run(system.client.migrate("order/a"));
+    expect((await stored("order/a"))?.snapshot).not.toHaveProperty("children");
+    const restarted = await deploy(ticking({ version: "2", states: { b: { on } }, initial: "b" }));
+    await settle(500);
+    expect((await stored("order/a"))?.snapshot?.context).toEqual({ ticks: 1 });
+    expect(restarted.stats().counters.loads).toBe(0);
+  });
+});
+
+test.each(Array.from({ length: 25 }, (_, i) => i + 1))(
+  "old and new nodes side by side, dying as they go, migrate every actor once and lose nothing (seed %i)",
+  async (seed) => {
+    const counting = (version?: string): MigrateOption | undefined =>
+      version === undefined
+        ? undefined
+        : {
+            "none->2": (state) => ({
+              ...state,
+              // Old nodes would keep it, and a second migration would show.
+              context: { ...state.context, migrations: ((state.context.migrations as number | undefined) ?? 0) + 1 },
+            }),
+          };
+    const [old, next] = [sumOf(undefined, counting()), sumOf("2", counting("2"))];
+    system = await createTestSystem({ actors: [old], partitions: 2, nodes: 2, seed });
+    const random = system.time.random.fork("deploy");
+    const actors = Array.from({ length: 6 }, (_, i) => `order/${i}`);
+    const sent = new Map<string, number>();
+    const sendSome = async () => {
+      const sends = Array.from({ length: 10 }, () => {
+        const actor = actors[Math.floor(random.next() * actors.length)] as string;
+        sent.set(actor, (sent.get(actor) ?? 0) + 1);
+        return system.client.send(actor, { type: "ADD", amount: 1 });
+      });
+      await system.run(Promise.all(sends));
+      await system.advance(random.next() * 3000);
+    };
+    for (const actor of actors) sent.set(actor, 1);
+    await system.run(Promise.all(actors.map((actor) => system.client.ask(actor, { type: "ADD", amount: 1 }))));
+    const points = ["loaded", "decided", "commit.before", "commit.after", "read"] as const;
+    // A rolling deploy that is taken back and forth: each round starts one node and lets one die on its way.
+    for (let round = 0; round < 6; round++) {
+      const node = await system.startNode({ actors: [random.next() < 0.5 ? old : next] });
+      node.crashAt(
+        points[Math.floor(random.next() * points.length)] as (typeof points)[number],
+        1 + Math.floor(random.next() * 5),
+      );
+      await sendSome();
+      if (random.next() < 0.5) system.nodes[Math.floor(random.next() * system.nodes.length)]?.crash();
+      await sendSome();
+    }
+    const last = await system.startNode({ actors: [next] });
+    for (const node of system.nodes) if (node !== last) node.crash();
+    await system.advance(60_000);
+    for (const actor of actors) {
+      await system.run(system.client.migrate(actor));
+      expect((await system.run(system.client.get(actor)))?.context).toEqual({ sum: sent.get(actor), migrations: 1 });
+    }
+  },
+);
