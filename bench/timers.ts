@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { connect } from "../index.ts";
 import { partitionOf } from "../runtime/core/address.ts";
-import { encodeRecord, recordFormat, type TimerRecord } from "../runtime/core/records.ts";
+import { type CheckpointRecord, encodeRecord, recordFormat, type TimerRecord } from "../runtime/core/records.ts";
 import { Subjects } from "../runtime/core/subjects.ts";
 import { Latencies } from "../runtime/engine/telemetry.ts";
 import { type JetStreamLog, openJetStreamLog } from "../runtime/jetstream/jetstream-log.ts";
@@ -78,7 +78,6 @@ async function measureTakeover(url: string, far: number, runs: number, note: (li
     );
     await Promise.all(sends);
     await client.close();
-    await checkpointed(opened, space);
     await before.kill();
     // Longer than the lease, and until they are due.
     await new Promise((resolve) => setTimeout(resolve, 7000));
@@ -95,7 +94,7 @@ async function measureTakeover(url: string, far: number, runs: number, note: (li
   return { workload: `timers-far-${far}`, subject: "statewright", p50Ms: Number(median(tookMs).toFixed(0)) };
 }
 
-/** Stores actors with a timer each, as nodes do: the state, and the timer's record behind it. */
+/** Stores actors with a timer each, as nodes do: the state, the timer's record behind it, and at the end checkpoints that know them. */
 async function storeFar({ log, space: { partitions } }: JetStreamLog, space: string, count: number): Promise<void> {
   const subjects = new Subjects(space);
   const state = Buffer.alloc(300, "x");
@@ -122,24 +121,22 @@ async function storeFar({ log, space: { partitions } }: JetStreamLog, space: str
     if (underWay.length > 2) await underWay.shift();
   }
   await Promise.all(underWay);
-}
-
-/** Resolves when the checkpoints of all partitions have passed what is stored now. */
-async function checkpointed({ log, space: { partitions } }: JetStreamLog, space: string): Promise<void> {
-  const subjects = new Subjects(space);
   const { lastSeq } = await log.state("core");
-  const all = Array.from({ length: partitions }, (_, partition) => subjects.checkpoint(partition));
-  for (;;) {
-    const records = await log.lastMany("core", all);
-    const cursors = records.map((record) =>
-      record === undefined
-        ? 0
-        : (JSON.parse(Buffer.from(record.data).toString()) as { cursor: { core: number } }).cursor.core,
-    );
-    // Signs of life are written all the time: what counts is what was there before.
-    if (cursors.every((core) => core > lastSeq - 2000)) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+  const checkpoint: CheckpointRecord = {
+    format: recordFormat,
+    cursor: { ingress: 0, core: lastSeq },
+    timersSeq: lastSeq,
+    timersFrom: now,
+    timersKept: now,
+    marks: [],
+  };
+  await log.append(
+    "core",
+    Array.from({ length: partitions }, (_, partition) => ({
+      subject: subjects.checkpoint(partition),
+      data: encodeRecord(checkpoint),
+    })),
+  );
 }
 
 interface Worker {

@@ -246,7 +246,9 @@ export interface LetterRecord {
 export interface CheckpointRecord {
   readonly format: number;
   readonly cursor: Cursor;
-  /** No timer that was set up to the cursor and is due before this time, milliseconds since 1970, is left to fire; absent: none was ever seen. */
+  /** Up to this sequence of CORE all timers that were set are known; absent: 0. */
+  readonly timersSeq?: number;
+  /** No timer that was set up to `timersSeq` and is due before this time, milliseconds since 1970, is left to fire; absent: none was ever seen. */
   readonly timersFrom?: number;
   /** The records of all timers that are due before this time, milliseconds since 1970, have been removed; not later than `timersFrom`. */
   readonly timersKept?: number;

@@ -331,6 +331,7 @@ export class ActorNode {
       const { lastSeq } = await log.state(stream);
       for (const partition of this.#partitions.values()) {
         await partition.advance(stream, this.#lastSeqs[stream]);
+        if (stream === "core") await partition.advanceTimers(this.#lastSeqs.core);
         if (this.#state !== "running") return;
       }
       this.#lastSeqs[stream] = lastSeq;

@@ -3,7 +3,7 @@
  *
  * 1. Both mailboxes are read from the checkpoint in ascending sequence; what was handled before is recognised by the actor's cursor (I2).
  * 2. The checkpoint only ever names what is handled: committed as applied, ignored, duplicate or dead (I1).
- * 3. With the mailbox in CORE the timer records are read, and the mark passes none that was not read: what late owners set is found too.
+ * 3. Timer records are read too, by a reader of their own, from where the checkpoint says that all are known: what late owners set is found by it.
  * 4. After a takeover, messages that are stored are read before the first timer fires, if that takes no longer than half a second.
  */
 import { type Address, formatAddress, partitionOf } from "../core/address.ts";
@@ -26,7 +26,7 @@ import type { Dispatcher, LaneOwner } from "./dispatcher.ts";
 import { Lane } from "./lane.ts";
 import { hasTimer } from "./logic-of.ts";
 import { LowWater } from "./low-water.ts";
-import { type NearTimer, Timers } from "./timers.ts";
+import { type NearTimer, type TimerMarks, Timers } from "./timers.ts";
 
 const refillSize = 256;
 const maxSenders = 1000;
@@ -42,7 +42,7 @@ const timersFromStepMs = 5 * 60_000;
 const noData = new Uint8Array(0);
 
 /** How far a partition has come when a checkpoint is written. */
-export interface Progress extends Pick<CheckpointRecord, "cursor" | "timersFrom"> {
+export interface Progress extends Pick<CheckpointRecord, "cursor" | "timersSeq" | "timersFrom"> {
   /** Timers that were handled by this owner. */
   readonly fired: number;
 }
@@ -60,9 +60,6 @@ export class Partition implements LaneOwner {
   #water: Record<StreamName, LowWater> = { ingress: new LowWater(0), core: new LowWater(0) };
   #written: Progress = { cursor: { ingress: 0, core: 0 }, fired: 0 };
   readonly #timers: Timers;
-  readonly #timerPrefix: string;
-  /** Up to this sequence of CORE everything of the partition has been read. */
-  #readSeq = 0;
   /** Timers that were handled here. */
   #fired = 0;
   #cancelHold: (() => void) | undefined;
@@ -83,7 +80,6 @@ export class Partition implements LaneOwner {
       deliver: (timer) => this.#fire(timer),
       hasRoom: () => dispatcher.hasRoomForTimers,
     });
-    this.#timerPrefix = context.subjects.timersOfPartition(id).slice(0, -1);
   }
 
   get lanes(): Iterable<Lane> {
@@ -105,7 +101,7 @@ export class Partition implements LaneOwner {
     const { log, subjects, time } = this.#context;
     const record = await log.last("core", subjects.checkpoint(this.id));
     if (this.#isClosed) return;
-    let checkpoint: Pick<CheckpointRecord, "timersFrom" | "timersKept"> = {};
+    let checkpoint: TimerMarks = {};
     if (record !== undefined) {
       const stored = decodeRecord<CheckpointRecord>(`the checkpoint of partition ${this.id}`, record.data);
       this.#water = { ingress: new LowWater(stored.cursor.ingress), core: new LowWater(stored.cursor.core) };
@@ -113,30 +109,33 @@ export class Partition implements LaneOwner {
       this.#marks = [...stored.marks];
       checkpoint = stored;
     }
-    this.#readSeq = this.#water.core.mark;
-    // Both readers and the timers themselves.
-    let isBehind = 3;
+    // All readers, and what is due by the clock.
+    let isBehind = 4;
     const caughtUp = (): void => {
       if (--isBehind === 0) this.#timers.release();
     };
     this.#cancelHold = time.after(longestHoldMs, () => this.#timers.release());
-    void this.#timers.open(checkpoint, this.#readSeq).then(caughtUp);
-    for (const [stream, filters] of [
-      ["ingress", [subjects.ingressOfPartition(this.id)]],
-      ["core", this.#coreFilters],
-    ] as const) {
+    void this.#timers.open(checkpoint).then(caughtUp);
+    const read = (stream: StreamName, filter: string, afterSeq: number, onRecord: (found: LogRecord) => void): void => {
       this.#readers.push(
         log.read(stream, {
-          filters,
-          from: { seq: this.#water[stream].mark + 1 },
-          onRecord: (found) => this.#onRecord(stream, found),
+          filters: [filter],
+          from: { seq: afterSeq + 1 },
+          onRecord: (found) => {
+            if (!this.#isClosed && !this.#isDraining) onRecord(found);
+          },
           onCaughtUp: caughtUp,
           onError: (error) => {
             if (!this.#isClosed) this.#onLost(error);
           },
         }),
       );
+    };
+    for (const stream of ["ingress", "core"] as const) {
+      read(stream, this.#mailboxOf(stream), this.#water[stream].mark, (found) => this.#onRecord(stream, found));
     }
+    // One reader with two filters would do, but costs the server several times as much.
+    read("core", subjects.timersOfPartition(this.id), this.#timers.seenSeq, (found) => this.#timers.seen(found));
     if (this.#isPaused) for (const reader of this.#readers) reader.pause();
     await Promise.all(this.#readers.map((reader) => reader.ready));
     await this.#wakeLive();
@@ -227,21 +226,23 @@ export class Partition implements LaneOwner {
     // Before it is opened, nothing is known.
     if (this.#readers.length === 0) return undefined;
     const cursor = { ingress: this.#water.ingress.mark, core: this.#water.core.mark };
-    const timersFrom = this.#timers.from;
+    const { timersSeq, timersFrom, timersKept } = this.#timers.marks;
     const before = this.#written;
     const forwardMs = timersFrom - (before.timersFrom ?? timersFrom);
     const isNew =
       cursor.ingress !== before.cursor.ingress ||
       cursor.core !== before.cursor.core ||
+      timersSeq !== (before.timersSeq ?? 0) ||
       forwardMs >= timersFromStepMs ||
       (forwardMs > 0 && this.#fired !== before.fired);
     if (!isNew) return undefined;
-    const progress: Progress = { cursor, timersFrom, fired: this.#fired };
+    const progress: Progress = { cursor, timersSeq, timersFrom, fired: this.#fired };
     const record: CheckpointRecord = {
       format: recordFormat,
       cursor,
+      timersSeq,
       timersFrom,
-      timersKept: this.#timers.kept,
+      timersKept,
       marks: this.#marks,
     };
     return { record: { subject: this.#context.subjects.checkpoint(this.id), data: encodeRecord(record) }, progress };
@@ -265,20 +266,18 @@ export class Partition implements LaneOwner {
    */
   async advance(stream: StreamName, upToSeq: number): Promise<void> {
     const water = this.#water[stream];
-    const { log, subjects, time } = this.#context;
+    const { log, time } = this.#context;
     const behind = upToSeq - water.mark;
     if (water.pending > 0 || behind <= 0 || this.#isDraining) return;
     if (behind < worthAdvancing && time.elapsed() - this.#advancedMs[stream] < staleMs) return;
     this.#advancedMs[stream] = time.elapsed();
-    const filters = stream === "ingress" ? [subjects.ingressOfPartition(this.id)] : this.#coreFilters;
-    // What was read is known: of the mailbox nothing is open, and timers do not hold the mark back.
-    const fromSeq = Math.max(water.mark, stream === "core" ? this.#readSeq : 0) + 1;
-    let toSeq = upToSeq;
-    for (const filter of filters) {
-      const next = await log.next(stream, filter, fromSeq);
-      if (next !== undefined) toSeq = Math.min(toSeq, next.seq - 1);
-    }
-    if (!this.#isClosed) water.advance(toSeq);
+    const next = await log.next(stream, this.#mailboxOf(stream), water.mark + 1);
+    if (!this.#isClosed) water.advance(next === undefined ? upToSeq : Math.min(upToSeq, next.seq - 1));
+  }
+
+  /** As {@link Partition.advance}, for the timers. */
+  advanceTimers(upToSeq: number): Promise<void> {
+    return this.#timers.advance(upToSeq);
   }
 
   /** Removes the records of timers that are past and handled. */
@@ -363,15 +362,6 @@ export class Partition implements LaneOwner {
   }
 
   #onRecord(stream: StreamName, record: LogRecord): void {
-    if (this.#isClosed || this.#isDraining) return;
-    if (stream === "core") {
-      this.#readSeq = record.seq;
-      if (record.subject.startsWith(this.#timerPrefix)) {
-        this.#timers.seen(record);
-        this.#water.core.advance(record.seq);
-        return;
-      }
-    }
     this.#water[stream].read(record.seq);
     const name = this.#context.subjects.laneOf(record.subject);
     // An actor that is known has a subject that was checked when its lane was made.
@@ -392,9 +382,9 @@ export class Partition implements LaneOwner {
     if (!this.#dispatcher.accept(lane, delivery, false)) lane.overflow[stream].push(record.seq);
   }
 
-  get #coreFilters(): string[] {
+  #mailboxOf(stream: StreamName): string {
     const { subjects } = this.#context;
-    return [subjects.mailOfPartition(this.id), subjects.timersOfPartition(this.id)];
+    return stream === "ingress" ? subjects.ingressOfPartition(this.id) : subjects.mailOfPartition(this.id);
   }
 
   #stopTimers(): void {

@@ -6,7 +6,7 @@
  *    near; all others are found by their bucket when the window comes to them. So timers that are due next year cost nothing today.
  * 3. A timer leaves memory as handled only by what stays true whoever writes to the log: a confirmed commit without it, or a state
  *    that is at least as new as its record and does not have it. Whatever a late owner writes or purges rests on such facts alone.
- * 4. {@link Timers.from} never passes a timer that is not handled, and with it the checkpoint says where a successor begins to look.
+ * 4. What {@link Timers.marks} says never passes a timer that is not handled: with it in the checkpoint a successor knows where to begin to look.
  * 5. Due is what the owner's wall clock says. A clock that jumps forward fires early, one that jumps back fires late; no timer is lost by either.
  */
 import type { Address } from "../core/address.ts";
@@ -38,6 +38,9 @@ interface Near extends NearTimer {
   postponed: number;
 }
 
+/** What of a checkpoint is about timers. */
+export type TimerMarks = Pick<CheckpointRecord, "timersSeq" | "timersFrom" | "timersKept">;
+
 /** What timers ask of their partition. */
 export interface TimerHost {
   /** Hands a timer that is due to its actor's lane; false: the lane cannot move and holds enough. */
@@ -60,6 +63,9 @@ const maxNear = 100_000;
 const maxSearched = 256;
 const maxSettled = 10_000;
 const purgesAtOnce = 16;
+/** {@link Timers.seenSeq} is moved along when it lies so far behind, or has stood for so long. */
+const worthAdvancing = 1024;
+const staleMs = 60_000;
 
 /** Keeps the near timers of a partition and fires them. */
 export class Timers {
@@ -84,8 +90,8 @@ export class Timers {
   #fromMs = 0;
   /** What is due before is near. */
   #untilMs = 0;
-  /** Up to this sequence the reader has shown all records. */
   #seenSeq = 0;
+  #advancedMs = 0;
   /** What the checkpoint said when the partition was opened: timers set up to the sequence and due before are handled. */
   #handled = { seq: 0, beforeMs: 0 };
   /** Minutes whose records an earlier owner has handled, and perhaps not removed. */
@@ -109,15 +115,23 @@ export class Timers {
     return this.#near.size;
   }
 
-  /** No timer whose record was seen is due before this time and not handled. */
-  get from(): number {
+  /** Up to this sequence of CORE all records of timers were seen by the reader. */
+  get seenSeq(): number {
+    return this.#seenSeq;
+  }
+
+  /** What a checkpoint that is written now may say. */
+  get marks(): Required<TimerMarks> {
+    return { timersSeq: this.#seenSeq, timersFrom: this.#from, timersKept: this.#kept };
+  }
+
+  get #from(): number {
     let from = Math.min(this.#fromMs, this.#heap.first?.dueMs ?? Number.POSITIVE_INFINITY);
     for (const timer of this.#late) if (timer.atMs < from) from = timer.atMs;
     return from;
   }
 
-  /** All records of timers that are due before this time are removed. */
-  get kept(): number {
+  get #kept(): number {
     let kept = Math.min(this.#fromMs, this.#purgingMs);
     if (this.#left.fromMs < this.#left.toMs) kept = Math.min(kept, this.#left.fromMs);
     for (const minute of this.#minutes.keys()) if (minute < kept) kept = minute;
@@ -125,15 +139,15 @@ export class Timers {
   }
 
   /**
-   * Begins where the checkpoint ends; `seq` is its CORE sequence, behind which the reader begins. Resolves when all that came due meanwhile is in memory.
-   * Nothing is fired before {@link Timers.release}.
+   * Begins where the checkpoint ends; the reader is to begin behind {@link Timers.seenSeq}. Resolves when all that came due meanwhile is in memory. Nothing is
+   * fired before {@link Timers.release}.
    */
-  async open(checkpoint: Pick<CheckpointRecord, "timersFrom" | "timersKept">, seq: number): Promise<void> {
+  async open(checkpoint: TimerMarks): Promise<void> {
     const nowMs = minuteOf(this.#context.time.now());
-    const { timersFrom = nowMs, timersKept = timersFrom } = checkpoint;
-    this.#handled = { seq, beforeMs: timersFrom };
+    const { timersSeq = 0, timersFrom = nowMs, timersKept = timersFrom } = checkpoint;
+    this.#handled = { seq: timersSeq, beforeMs: timersFrom };
     this.#left = { fromMs: minuteOf(timersKept), toMs: minuteOf(timersFrom) };
-    this.#seenSeq = seq;
+    this.#seenSeq = timersSeq;
     // The clock of an earlier owner may have been ahead of ours.
     this.#fromMs = Math.min(nowMs, minuteOf(timersFrom));
     this.#untilMs = this.#windowEnd();
@@ -165,13 +179,28 @@ export class Timers {
 
   /** The reader shows a timer's record; it shows all of them, in ascending sequence. */
   seen(record: LogRecord): void {
-    this.#seenSeq = record.seq;
+    this.#seenSeq = Math.max(this.#seenSeq, record.seq);
     const place = this.#placeOf(record);
     if (place === undefined || place.minuteMs >= this.#untilMs) return;
     this.#touch(place.minuteMs, 0);
     const known = this.#near.get(place.subject);
     if (known !== undefined) known.isRead = true;
     else if (!this.#settled.delete(place.subject)) this.#keep(place, this.#dueOf(record, place.minuteMs), record.seq);
+  }
+
+  /**
+   * Moves {@link Timers.seenSeq} along while no timers are set: between it and `upToSeq` there are no records.
+   *
+   * `upToSeq` must have been the stream's last sequence some time ago, so that whoever answers now has it.
+   */
+  async advance(upToSeq: number): Promise<void> {
+    const { log, subjects, time } = this.#context;
+    const behind = upToSeq - this.#seenSeq;
+    if (behind <= 0 || this.#isStopped) return;
+    if (behind < worthAdvancing && time.elapsed() - this.#advancedMs < staleMs) return;
+    this.#advancedMs = time.elapsed();
+    const next = await log.next("core", subjects.timersOfPartition(this.#partition), this.#seenSeq + 1);
+    this.#seenSeq = Math.max(this.#seenSeq, next === undefined ? upToSeq : Math.min(upToSeq, next.seq - 1));
   }
 
   /**

@@ -6,7 +6,7 @@ import type { Time } from "../../runtime/core/time.ts";
 import type { NodeContext } from "../../runtime/engine/context.ts";
 import { noFaults } from "../../runtime/engine/faults.ts";
 import { type NodeEvent, Telemetry } from "../../runtime/engine/telemetry.ts";
-import { type NearTimer, Timers } from "../../runtime/engine/timers.ts";
+import { type NearTimer, type TimerMarks, Timers } from "../../runtime/engine/timers.ts";
 import { createMemoryBroker } from "../../runtime/memory/memory-broker.ts";
 import { VirtualTime } from "../../runtime/memory/virtual-time.ts";
 
@@ -36,8 +36,7 @@ function world(seed = 1) {
 
   const own = async (
     options: {
-      readonly checkpoint?: { readonly timersFrom?: number; readonly timersKept?: number };
-      readonly seq?: number;
+      readonly checkpoint?: TimerMarks;
       readonly skewMs?: () => number;
       readonly deliver?: (timer: NearTimer) => boolean;
       readonly hasRoom?: () => boolean;
@@ -78,10 +77,10 @@ function world(seed = 1) {
       },
       hasRoom: options.hasRoom ?? (() => true),
     });
-    const opened = timers.open(options.checkpoint ?? {}, options.seq ?? 0);
+    const opened = timers.open(options.checkpoint ?? {});
     const reader = log.read("core", {
       filters: [subjects.timersOfPartition(partition)],
-      from: { seq: (options.seq ?? 0) + 1 },
+      from: { seq: timers.seenSeq + 1 },
       onRecord: (record) => timers.seen(record),
       onError: () => {},
     });
@@ -216,7 +215,7 @@ describe("timers of one actor", () => {
     await time.advance(10_000);
     expect(fired.length).toBe(before);
     expect(timers.near).toBe(1);
-    expect(timers.from).toBe(start + 1000);
+    expect(timers.marks.timersFrom).toBe(start + 1000);
   });
 });
 
@@ -233,7 +232,7 @@ describe("a takeover", () => {
     ];
     for (const [i, atMs] of [...due].reverse().entries()) await store(`o${due.length - 1 - i}`, "1", atMs);
     for (let i = 0; i < 50; i++) await store(`far${i}`, "1", start + 300 * day);
-    const { fired, filters, timers } = await own({ checkpoint: { timersFrom: start - 365 * day }, seq: 56 });
+    const { fired, filters, timers } = await own({ checkpoint: { timersFrom: start - 365 * day, timersSeq: 56 } });
     await time.advance(5000);
     expect(names(fired)).toEqual(due.map((_, i) => `o${i}.1`));
     expect(filters.length).toBeLessThan(500);
@@ -245,7 +244,7 @@ describe("a takeover", () => {
     await store("handled", "1", start - 2000);
     const seq = await store("open", "1", start - 1000);
     await store("late", "1", start - 3000);
-    const { fired } = await own({ checkpoint: { timersFrom: start - 1000 }, seq });
+    const { fired } = await own({ checkpoint: { timersFrom: start - 1000, timersSeq: seq } });
     await time.advance(100);
     expect(names(fired).sort()).toEqual(["late.1", "open.1"]);
   });
@@ -268,7 +267,7 @@ describe("a takeover", () => {
     await store("c", "1", start - 2000);
     // Only those that were stored long ago, and nothing behind them.
     broker.faults.next("scan", (filter) => filter.includes(".timer."), "stale", 4000);
-    const { fired } = await own({ checkpoint: { timersFrom: start - hour }, seq: 3 });
+    const { fired } = await own({ checkpoint: { timersFrom: start - hour, timersSeq: 3 } });
     await time.advance(100);
     expect(broker.faults.counts["scan.stale"]).toBe(1);
     expect(names(fired).sort()).toEqual(["a.1", "b.1", "c.1"]);
@@ -278,7 +277,7 @@ describe("a takeover", () => {
     const { time, store, own, broker, start } = world();
     await store("a", "1", start - 2 * hour);
     for (let i = 0; i < 3; i++) broker.faults.next("last", () => true, "unavailable");
-    const owned = own({ checkpoint: { timersFrom: start - 3 * hour }, seq: 1, isHeld: true });
+    const owned = own({ checkpoint: { timersFrom: start - 3 * hour, timersSeq: 1 }, isHeld: true });
     const { fired, timers } = await owned;
     await time.advance(3000);
     timers.release();
@@ -311,7 +310,7 @@ describe("a clock that jumps", () => {
     await store("later", "1", start + 2 * hour);
     await time.advance(11_000);
     expect(names(fired)).toEqual(["soon.1"]);
-    expect(timers.from).toBeLessThanOrEqual(start - hour + 10_000);
+    expect(timers.marks.timersFrom).toBeLessThanOrEqual(start - hour + 10_000);
     await time.advance(hour + minute);
     expect(names(fired)).toEqual(["soon.1", "near.1"]);
     await time.advance(2 * hour);
@@ -322,7 +321,7 @@ describe("a clock that jumps", () => {
     const { time, store, own, start } = world();
     await store("a", "1", start + 10 * day);
     // The last owner's clock was a month ahead, so it has fired this one.
-    const { fired, timers } = await own({ checkpoint: { timersFrom: start + 30 * day }, seq: 1 });
+    const { fired, timers } = await own({ checkpoint: { timersFrom: start + 30 * day, timersSeq: 1 } });
     await store("b", "1", start + 10_000);
     await store("c", "1", start + 5 * day);
     await time.advance(minute);
@@ -339,16 +338,16 @@ describe("the checkpoint's time", () => {
     const { timers, handle } = await own();
     timers.set("order.a", { type: "order", id: "a" }, "1", start + 10_000);
     timers.set("order.b", { type: "order", id: "b" }, "1", start + 20_000);
-    expect(timers.from).toBe(start + 10_000);
+    expect(timers.marks.timersFrom).toBe(start + 10_000);
     await time.advance(15_000);
-    expect(timers.from).toBe(start + 10_000);
+    expect(timers.marks.timersFrom).toBe(start + 10_000);
     timers.postpone(subjects.timer(partition, { type: "order", id: "a" }, "1", start + 10_000), 30_000);
     await time.advance(10_000);
-    expect(timers.from).toBe(start + 10_000);
+    expect(timers.marks.timersFrom).toBe(start + 10_000);
     handle("a", "1", start + 10_000);
-    expect(timers.from).toBe(start + 20_000);
+    expect(timers.marks.timersFrom).toBe(start + 20_000);
     handle("b", "1", start + 20_000);
-    expect(timers.from).toBeGreaterThan(start + minute);
+    expect(timers.marks.timersFrom).toBeGreaterThan(start + minute);
   });
 
   it("stays where loading has come while the log cannot be read", async () => {
@@ -356,12 +355,12 @@ describe("the checkpoint's time", () => {
     const { timers } = await own();
     broker.faults.set({ last: { unavailable: 1 } });
     await time.advance(10 * minute);
-    const from = timers.from;
+    const from = timers.marks.timersFrom;
     expect(from).toBeLessThanOrEqual(start + 3 * minute);
     await store("a", "1", start + 5 * minute);
     broker.faults.heal();
     await time.advance(minute);
-    expect(timers.from).toBe(start + 5 * minute);
+    expect(timers.marks.timersFrom).toBe(start + 5 * minute);
   });
 });
 
@@ -380,14 +379,14 @@ describe("records of past timers", () => {
     await purging;
     expect(filters.filter((line) => line.startsWith("purge")).length).toBe(2);
     expect(stored().length).toBe(3);
-    expect(timers.kept).toBe(start + minute);
+    expect(timers.marks.timersKept).toBe(start + minute);
     for (const subject of stored().filter((each) => each.includes(".o1."))) timers.handled(subject);
     const again = timers.purge();
     await time.advance(100);
     await again;
     expect(stored().length).toBe(1);
-    expect(timers.kept).toBeGreaterThan(start + 3 * minute);
-    expect(timers.kept).toBeLessThanOrEqual(timers.from);
+    expect(timers.marks.timersKept).toBeGreaterThan(start + 3 * minute);
+    expect(timers.marks.timersKept).toBeLessThanOrEqual(timers.marks.timersFrom);
   });
 
   it("that an owner has not read are not removed by it, and their bucket is removed later", async () => {
@@ -446,8 +445,7 @@ describe("records of past timers", () => {
     const { time, own, store, stored, start } = world();
     for (const atMs of [start - 2 * day, start - 3 * hour, start - 5 * minute]) await store("old", String(atMs), atMs);
     const { timers, fired } = await own({
-      checkpoint: { timersFrom: start, timersKept: start - 2 * day - minute },
-      seq: 3,
+      checkpoint: { timersSeq: 3, timersFrom: start, timersKept: start - 2 * day - minute },
     });
     for (let i = 0; i < 12; i++) {
       const purging = timers.purge();
@@ -469,7 +467,7 @@ describe("records of past timers", () => {
     failing.catch(() => {});
     await time.advance(6000);
     await expect(failing).rejects.toThrow();
-    expect(timers.kept).toBe(start);
+    expect(timers.marks.timersKept).toBe(start);
     const purging = timers.purge();
     await time.advance(100);
     await purging;
