@@ -170,7 +170,7 @@ export interface MachineDriver {
   /** True while the timer is set. */
   hasTimer(state: MachineState, timer: string): boolean;
 
-  /** The event that a timer brings; undefined when it is not set, or brings none. */
+  /** The event that a timer brings, or what it is called that a timer does for an activity; undefined when it is not set. */
   timerEvent(state: MachineState, timer: string): MachineEvent | undefined;
 
   /** An activity of the actor that is under way; undefined when it is not, or is of another generation. */

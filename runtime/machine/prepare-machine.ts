@@ -139,7 +139,8 @@ class XStateDriver implements MachineDriver, Stepper<AnyMachineSnapshot> {
   }
 
   timerEvent(state: MachineState, timer: string): MachineEvent | undefined {
-    return insideOf(state).around.timers.get(timer)?.event;
+    const set = insideOf(state).around.timers.get(timer);
+    return set?.task === undefined ? set?.event : { type: `statewright.${set.task.kind}.${set.task.child}` };
   }
 
   activity(state: MachineState, id: string, n: number): ReturnType<MachineDriver["activity"]> {
