@@ -26,7 +26,8 @@ import type { Dispatcher, LaneOwner } from "./dispatcher.ts";
 import { Lane } from "./lane.ts";
 import { hasTimer } from "./logic-of.ts";
 import { LowWater } from "./low-water.ts";
-import { type NearTimer, type TimerMarks, Timers } from "./timers.ts";
+import type { NearTimer } from "./near-timers.ts";
+import { type TimerMarks, Timers } from "./timers.ts";
 
 const refillSize = 256;
 const maxSenders = 1000;

@@ -5,8 +5,9 @@ import { Subjects } from "../../runtime/core/subjects.ts";
 import type { Time } from "../../runtime/core/time.ts";
 import type { NodeContext } from "../../runtime/engine/context.ts";
 import { noFaults } from "../../runtime/engine/faults.ts";
+import type { NearTimer } from "../../runtime/engine/near-timers.ts";
 import { type NodeEvent, Telemetry } from "../../runtime/engine/telemetry.ts";
-import { type NearTimer, type TimerMarks, Timers } from "../../runtime/engine/timers.ts";
+import { type TimerMarks, Timers } from "../../runtime/engine/timers.ts";
 import { createMemoryBroker } from "../../runtime/memory/memory-broker.ts";
 import { VirtualTime } from "../../runtime/memory/virtual-time.ts";
 
@@ -315,6 +316,19 @@ describe("a clock that jumps", () => {
     expect(names(fired)).toEqual(["soon.1", "near.1"]);
     await time.advance(2 * hour);
     expect(names(fired)).toEqual(["soon.1", "near.1", "later.1"]);
+  });
+
+  it("backward does not hold back timers that are set afterwards, of an actor whose earlier one waits to be delivered again", async () => {
+    const { time, own, start } = world();
+    let skewMs = 0;
+    const { fired, timers } = await own({ skewMs: () => skewMs });
+    timers.set("order.a", { type: "order", id: "a" }, "1", start + 1000);
+    await time.advance(1500);
+    timers.postpone(subjects.timer(partition, { type: "order", id: "a" }, "1", start + 1000));
+    skewMs = -hour;
+    timers.set("order.a", { type: "order", id: "a" }, "2", start - hour + 5000);
+    await time.advance(10_000);
+    expect(names(fired)).toEqual(["a.1", "a.2"]);
   });
 
   it("of the next owner, far behind that of the last one, neither loses timers nor keeps all that is set in memory", async () => {
