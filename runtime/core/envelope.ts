@@ -154,8 +154,8 @@ export function decodeEnvelope(data: Uint8Array): Envelope {
     else if (typeof event.type !== "string" || event.type.length === 0)
       problems.push('"event.type" is not a non-empty string');
   } else if (!kinds.has(envelope.kind)) problems.push(`"kind" is none of ${[...kinds].join(", ")}`);
-  problems.push(...problemsOfKind(envelope));
-  for (const field of ["key", "reply", "from", "traceparent"] as const) {
+  if (!plainKinds.has(envelope.kind)) problems.push(...problemsOfKind(envelope));
+  for (const field of textFields) {
     if (envelope[field] !== undefined && typeof envelope[field] !== "string")
       problems.push(`"${field}" is not a string`);
   }
@@ -174,9 +174,16 @@ export function decodeEnvelope(data: Uint8Array): Envelope {
   return value as Envelope;
 }
 
+const textFields = ["key", "reply", "from", "traceparent"] as const;
+
+/** Kinds without fields of their own beside those that are looked at for all. */
+const plainKinds: ReadonlySet<unknown> = new Set(["event", "create", "migrate"] satisfies EnvelopeKind[]);
+
+function isFields(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 function problemsOfKind(envelope: Record<string, unknown>): string[] {
-  const isFields = (value: unknown): value is Record<string, unknown> =>
-    typeof value === "object" && value !== null && !Array.isArray(value);
   switch (envelope.kind) {
     case "start": {
       const { birth } = envelope;
