@@ -198,7 +198,8 @@ export class NearTimers {
       this.#heap.remove(first);
       this.#late.add(first);
       const untilMs = this.#blockedUntil(first.lane);
-      if (untilMs > now) {
+      // Also when that time has come: those that were put back are earlier, and to be looked at later.
+      if (untilMs > first.dueMs) {
         this.#putBack(first, untilMs);
         continue;
       }

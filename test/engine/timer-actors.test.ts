@@ -414,7 +414,7 @@ describe("an actor that cannot move", () => {
     machine: setup({
       types: {
         context: {} as { log: number[] },
-        events: {} as { type: "START" } | { type: "BLOCK" } | { type: "TICK"; n: number },
+        events: {} as { type: "START" } | { type: "BURST" } | { type: "BLOCK" } | { type: "TICK"; n: number },
       },
     }).createMachine({
       id: "many",
@@ -425,6 +425,9 @@ describe("an actor that cannot move", () => {
             raise({ type: "TICK", n }, { delay: 1000 + n * 7, id: `t${n}` }),
           ),
         },
+        BURST: {
+          actions: Array.from({ length: 60 }, (_, n) => raise({ type: "TICK", n }, { delay: 1000, id: `t${n}` })),
+        },
         BLOCK: {
           actions: assign({
             log: ({ context }) => {
@@ -433,7 +436,14 @@ describe("an actor that cannot move", () => {
             },
           }),
         },
-        TICK: { actions: assign({ log: ({ context, event }) => [...context.log, event.n] }) },
+        TICK: {
+          actions: assign({
+            log: ({ context, event }) => {
+              if (isBroken && event.n === 0) throw new Error("Not now.");
+              return [...context.log, event.n];
+            },
+          }),
+        },
       },
     }),
     retry: { base: 2000, factor: 1, jitter: "none", maxAttempts: 100 },
@@ -459,6 +469,23 @@ describe("an actor that cannot move", () => {
     const view = await run(client.get(many.ref("a")));
     expect(view?.context.log).toEqual([-1, ...Array.from({ length: 60 }, (_, n) => n)]);
     expect(nodes[0]?.stats()).toMatchObject({ nearTimers: 0, queued: 0 });
+  });
+
+  it("gives timers back when the node is full, and takes them all again, in their order", async () => {
+    const { run, client, advance, nodes } = await start({ actors: [many], partitions: 1, settings: { maxQueued: 40 } });
+    isBroken = true;
+    await run(client.send(many.ref("a"), { type: "BURST" }));
+    await advance(1500);
+    expect(nodes[0]?.stats().queued).toBeGreaterThan(16);
+    const others = Array.from({ length: 40 }, () => client.send(many.ref("b"), { type: "BLOCK" }));
+    await run(Promise.all(others));
+    await advance(500);
+    expect(nodes[0]?.stats().queued).toBeLessThan(40);
+    isBroken = false;
+    await advance(15_000);
+    const view = await run(client.get(many.ref("a")));
+    expect(view?.context.log).toEqual(Array.from({ length: 60 }, (_, n) => n));
+    expect((await run(client.get(many.ref("b"))))?.context.log).toHaveLength(40);
   });
 });
 

@@ -436,6 +436,11 @@ function judge(
     all.push(decodeRecord<StateRecord>("a state", record.data));
     actors.set(name, all);
   }
+  // With one owner at a time that sees everything at once, the timers of an actor come in the order in which they are due.
+  const isOrdered =
+    plan.weather === "calm" &&
+    plan.lateMs === 0 &&
+    plan.steps.every(({ do: what }) => !["clock", "cut", "freeze", "deafen", "restartBroker"].includes(what));
   const mayJumpBack = plan.steps.some((each) => each.do === "clock" && each.ms < 0);
   for (const [actor, all] of actors) {
     const last = all[all.length - 1] as StateRecord;
@@ -462,6 +467,9 @@ function judge(
         if (due === undefined) problems.push(`${actor}: ${uid} has rung although it was not set, or a second time`);
         else if (at < due && !mayJumpBack) problems.push(`${actor}: ${uid} has rung ${due - at} ms early`);
         waiting.delete(uid);
+        const earlier = [...waiting].find(([other, otherDue]) => otherDue < (due ?? 0) && !/f99\+*$/.test(other));
+        if (isOrdered && earlier !== undefined)
+          problems.push(`${actor}: ${uid} has rung before ${earlier[0]}, which was due earlier`);
         if (delay !== undefined) waiting.set(`${uid}+`, at + Number(delay));
       }
     }

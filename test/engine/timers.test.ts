@@ -42,6 +42,7 @@ function world(seed = 1) {
       readonly deliver?: (timer: NearTimer) => boolean;
       readonly hasRoom?: () => boolean;
       readonly isHeld?: boolean;
+      readonly stopAfterMs?: number;
     } = {},
   ) => {
     const fired: Array<{ readonly id: string; readonly timer: string; readonly atMs: number }> = [];
@@ -85,6 +86,7 @@ function world(seed = 1) {
       onRecord: (record) => timers.seen(record),
       onError: () => {},
     });
+    if (options.stopAfterMs !== undefined) time.after(options.stopAfterMs, () => timers.stop());
     let isOpen = false;
     void opened.then(() => {
       isOpen = true;
@@ -375,6 +377,17 @@ describe("the checkpoint's time", () => {
     broker.faults.heal();
     await time.advance(minute);
     expect(timers.marks.timersFrom).toBe(start + 5 * minute);
+  });
+});
+
+describe("an owner that lets go in the middle of loading", () => {
+  it("does not say that it knows what it has not seen", async () => {
+    const { time, own, store, start, broker } = world();
+    await store("a", "1", start - hour);
+    broker.faults.set({ last: { delay: 1 } });
+    const { timers } = await own({ checkpoint: { timersSeq: 1, timersFrom: start - 2 * hour }, stopAfterMs: 3 });
+    await time.advance(10_000);
+    expect(timers.marks.timersFrom).toBe(start - 2 * hour);
   });
 });
 
