@@ -99,7 +99,11 @@ export class Limiter {
   /** Gives the places of an attempt back. */
   release(task: string): void {
     const cells = this.#places.get(task);
-    if (cells === undefined) return;
+    if (cells === undefined) {
+      // Its places were taken for lost meanwhile: nobody else gives them back once this worker is heard again.
+      this.#pump();
+      return;
+    }
     this.#places.delete(task);
     const { time, random } = this.#context;
     for (const cell of cells) {
