@@ -6,7 +6,7 @@
  * 2. What they send goes through the mailbox, with the child's generation: what comes from a child that is not wanted any more is dropped.
  * 3. Nothing of them is stored. After a takeover they start again from their input.
  */
-import { type Address, childAddress, formatAddress, partitionOf } from "../core/address.ts";
+import { type Address, childAddress, formatAddress, isSameAddress, partitionOf, rootOf } from "../core/address.ts";
 import { cloudEvent, eventSource } from "../core/cloud-events.ts";
 import { toStored } from "../core/codec.ts";
 import { ActorReference, type ReferenceTarget, targetOf, withPort } from "../core/reference.ts";
@@ -132,7 +132,7 @@ class Attachment {
     this.#parent = new ActorReference({ actor: parent, id: formatAddress(parent) });
     const system = {
       get: (systemId: string) => {
-        const root = { type: parent.type, id: parent.id.split("/~")[0] as string };
+        const root = rootOf(parent);
         return new BoundReference({ root, system: systemId }, (target, event) => this.#send(target, event));
       },
       _relay: (_source: unknown, target: object, event: MachineEvent) => this.#relay(target, event),
@@ -230,10 +230,7 @@ class Attachment {
     if (this.#isOver) return;
     const parent = targetOf(this.#parent);
     const isParent =
-      parent !== undefined &&
-      "actor" in target &&
-      "actor" in parent &&
-      formatAddress(target.actor) === formatAddress(parent.actor);
+      parent !== undefined && "actor" in target && "actor" in parent && isSameAddress(target.actor, parent.actor);
     if (isParent) this.#tellParent(event);
     else this.#postMail(target, event, undefined);
   }

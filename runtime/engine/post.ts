@@ -9,16 +9,10 @@ import { sleep } from "../core/time.ts";
 import type { AppendRecord } from "../log/log.ts";
 import { backoffMs, type NodeContext } from "./context.ts";
 
-interface Posted {
-  readonly record: AppendRecord;
-  /** False when it is not wanted any more. */
-  readonly isWanted: () => boolean;
-}
-
 /** Sends records one append after the other. */
 export class Post {
   readonly #context: NodeContext;
-  #waiting: Posted[] = [];
+  #waiting: AppendRecord[] = [];
   #isRunning = false;
   #isStopped = false;
   #counter = 0;
@@ -33,10 +27,10 @@ export class Post {
     return `${owner.slice(owner.lastIndexOf(":") + 1)}-p${(this.#counter++).toString(36)}`;
   }
 
-  /** Sends a record, unless `isWanted` says otherwise when its turn comes. */
-  send(record: AppendRecord, isWanted: () => boolean = always): void {
+  /** Sends a record. */
+  send(record: AppendRecord): void {
     if (this.#isStopped) return;
-    this.#waiting.push({ record: { ...record, expectLastSeq: 0 }, isWanted });
+    this.#waiting.push({ ...record, expectLastSeq: 0 });
     if (!this.#isRunning) void this.#run();
   }
 
@@ -53,10 +47,9 @@ export class Post {
         const records: AppendRecord[] = [];
         let bytes = 0;
         while (this.#waiting[0] !== undefined && records.length < settings.maxRecordsPerCommit) {
-          const { record, isWanted } = this.#waiting[0];
+          const record = this.#waiting[0];
           if (records.length > 0 && bytes + record.data.length > settings.maxBytesPerCommit) break;
           this.#waiting.shift();
-          if (!isWanted()) continue;
           bytes += record.data.length;
           records.push(record);
         }
@@ -81,8 +74,4 @@ export class Post {
     }
     if (this.#waiting.length > 0 && !this.#isStopped) void this.#run();
   }
-}
-
-function always(): boolean {
-  return true;
 }
