@@ -83,6 +83,7 @@ const reasons: Readonly<Record<DeadReason, true>> = {
   attempts: true,
   terminal: true,
   "too-large": true,
+  crashed: true,
 };
 const defaultTimeoutMs = 30_000;
 const lettersPerRead = 200;

@@ -10,7 +10,7 @@ import { isReservedEvent } from "../runtime/core/envelope.ts";
 import { isStatewrightError } from "../runtime/core/errors.ts";
 import { checkType } from "../runtime/core/names.ts";
 import { activitiesOf } from "../runtime/engine/activities.ts";
-import type { DoorCheck, RunnableDefinition } from "../runtime/engine/definition.ts";
+import type { DoorCheck, RunnableDefinition, Supervision } from "../runtime/engine/definition.ts";
 import {
   type Migration,
   type MigrationTree,
@@ -239,6 +239,7 @@ export function defineActor<
   checkType(type);
   const { events, input, retry, migrations } = readOptions(type, options);
   const driver = prepareMachine(options.machine);
+  const supervision: Supervision = { retry, order: "hold", onExhausted: "skip" };
   const definition: ActorDefinition<
     SentEvents<Machine, Events>,
     MachineContextOf<Machine>,
@@ -249,7 +250,9 @@ export function defineActor<
     type,
     driver,
     migrations,
-    retry,
+    delivery: "effectively-once",
+    supervision: () => supervision,
+    restart: () => undefined,
     eventTypes: events instanceof Map ? [...events.keys()] : undefined,
     needsCreate: input !== undefined && isSchema(input),
     ref: (id) => ({ ...makeAddress(type, id), definition }),

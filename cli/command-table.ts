@@ -68,6 +68,7 @@ export const deadReasons: Readonly<Record<DeadReason, string>> = {
   attempts: "all attempts failed",
   terminal: "a TerminalError, or an error that the policy does not retry",
   "too-large": "the state, or what was to be sent, is too large",
+  crashed: "the process that handled it came to its end, again and again",
 };
 
 /** The variables of the environment that the commands read. */

@@ -58,8 +58,9 @@ export interface ActivityResult {
  *
  * `event`: for the machine. `create`: makes the actor, with `input`. `start`, `stop`: from a parent to its child. `result`: of an activity. `relay`: for the
  * actor that has a system id, by way of the root, which knows it. `alias`: tells the root who has a system id. `migrate`: brings a stored state to the machine's version.
+ * `release`: lets a parked actor take messages again; in CORE.
  */
-export type EnvelopeKind = "event" | "create" | "start" | "stop" | "result" | "relay" | "alias" | "migrate";
+export type EnvelopeKind = "event" | "create" | "start" | "stop" | "result" | "relay" | "alias" | "migrate" | "release";
 
 const kinds: ReadonlySet<unknown> = new Set([
   "event",
@@ -70,6 +71,7 @@ const kinds: ReadonlySet<unknown> = new Set([
   "relay",
   "alias",
   "migrate",
+  "release",
 ] satisfies EnvelopeKind[]);
 
 /** The sender in whose name results of activities come. */
@@ -107,6 +109,8 @@ export interface Envelope {
   readonly sentAt: number;
   /** W3C trace context, passed on unread. */
   readonly traceparent?: string;
+  /** For kind `release`: the letter that the actor is parked by; absent: whatever it is parked by. */
+  readonly letter?: string;
   /** Set on a redriven message: the letter it comes from. */
   readonly redrive?: { readonly letter: string; readonly attempts: number; readonly redrives: number };
 }
@@ -174,10 +178,10 @@ export function decodeEnvelope(data: Uint8Array): Envelope {
   return value as Envelope;
 }
 
-const textFields = ["key", "reply", "from", "traceparent"] as const;
+const textFields = ["key", "reply", "from", "traceparent", "letter"] as const;
 
 /** Kinds without fields of their own beside those that are looked at for all. */
-const plainKinds: ReadonlySet<unknown> = new Set(["event", "create", "migrate"] satisfies EnvelopeKind[]);
+const plainKinds: ReadonlySet<unknown> = new Set(["event", "create", "migrate", "release"] satisfies EnvelopeKind[]);
 
 function isFields(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);

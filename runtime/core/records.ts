@@ -34,7 +34,13 @@ export type Outcome =
   /** It came from work that has been superseded, such as an activity of a state that was left; nothing changed. */
   | "stale"
   /** The stored state was brought to the machine's version. */
-  | "migrated";
+  | "migrated"
+  /** An attempt failed, and another will be made; nothing changed. */
+  | "failed"
+  /** It was put at the end of those that wait for the actor; nothing changed. */
+  | "waiting"
+  /** An operator let the actor take messages again. */
+  | "released";
 
 /** One handled message, as kept in the state record that its commit wrote. */
 export interface HandledMessage {
@@ -57,6 +63,8 @@ export interface HandledMessage {
   /** For `dead`: the letter. */
   readonly letter?: string;
   readonly reason?: DeadReason;
+  /** For `failed`: which attempt it was, from 1, why it failed, and when the next one is made, milliseconds since 1970. */
+  readonly failure?: { readonly attempt: number; readonly error: string; readonly retryAt: number };
   /**
    * What the event carried besides its type, encoded for storage, so that the message can be replayed. Neither this nor `frame` is there when a message of the same
    * commit is large, or when there are many.
@@ -171,6 +179,51 @@ export interface StateRecord {
   readonly previous: number;
   /** How many records of this actor follow in the same commit. */
   readonly outbox: number;
+  /** The messages that were taken out of the mailbox and are not handled; absent when there are none and the actor is not parked. */
+  readonly waiting?: Waiting;
+}
+
+/**
+ * What waits for an actor outside its mailbox. Each message has a {@link WaitingRecord} under a number.
+ *
+ * Those from `from` up to `next` that are not in `retries` stand in line, in order.
+ */
+export interface Waiting {
+  /** The first number that may stand in line. */
+  readonly from: number;
+  /** The number that the next message gets. */
+  readonly next: number;
+  /** Messages that failed and wait for another attempt. */
+  readonly retries?: Readonly<Record<string, WaitingRetry>>;
+  /** The actor takes no message until an operator redrives or drops the letter, or releases the actor. */
+  readonly parked?: { readonly letter: string /** Milliseconds since 1970. */; readonly at: number };
+}
+
+/** When a message that failed is tried again. */
+export interface WaitingRetry {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** No other message is taken before. */
+  readonly hold?: true;
+}
+
+/** A message that waits for its actor outside the mailbox. */
+export interface WaitingRecord {
+  readonly format: number;
+  /** The message as it came, when it could be read and is small. */
+  readonly envelope?: Envelope;
+  /** The bytes as they came, base64, when they could not be read and are few. */
+  readonly raw?: string;
+  /** True when the bytes as they came are in a record of their own, since they are many. */
+  readonly body?: boolean;
+  readonly source: { readonly stream: StreamName; readonly seq: number; readonly subject: string };
+  /** Failed attempts, oldest first, at most the newest 50. */
+  readonly attempts: readonly FailedAttempt[];
+  readonly attemptCount: number;
+  /** When the first attempt was made, milliseconds since 1970; 0: none was. */
+  readonly firstAt: number;
+  /** What the retry policy remembers between attempts. */
+  readonly retry?: unknown;
 }
 
 /** Why a message became a dead letter. */
@@ -190,7 +243,9 @@ export type DeadReason =
   /** A `TerminalError` was thrown, or the policy says not to retry the error. */
   | "terminal"
   /** State or emissions are larger than the log accepts. */
-  | "too-large";
+  | "too-large"
+  /** The process that handled it came to its end, again and again. */
+  | "crashed";
 
 /** An error in a form that survives JSON. */
 export interface StoredError {
@@ -209,6 +264,20 @@ export interface FailedAttempt {
   readonly at: number;
   readonly node: string;
   readonly error: StoredError;
+  /** The version of the machine, or its fingerprint where it has none; absent where there was no machine. */
+  readonly version?: string;
+}
+
+/** What an operator did with a letter, or what became of it. */
+export interface LetterEvent {
+  readonly what: "redriven" | "dropped" | "edited" | "died-again" | "imported" | "expired";
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** Who did it: the sender's name of the client. */
+  readonly by?: string;
+  readonly note?: string;
+  /** For `redriven`: the actor that the message went to, where it is not the letter's own, `type/id`. */
+  readonly to?: string;
 }
 
 /** A dead letter: a message that could not be applied, with everything needed to understand and redrive it. */
@@ -220,26 +289,51 @@ export interface LetterRecord {
   readonly reason: DeadReason;
   /** Why, in words. */
   readonly explanation: string;
+  /** Groups letters that died of the same: of error, state and event. Absent in letters of earlier versions. */
+  readonly fingerprint?: string;
+  /** Event type, or the envelope's kind; absent when the message could not be read. */
+  readonly event?: string;
   /** Every attempt, oldest first; those of earlier lives of the letter included, at most the newest 50. */
   readonly attempts: readonly FailedAttempt[];
   /** How many attempts there were in all. */
   readonly attemptCount: number;
-  /** The message as it came, when it could be read and is small. */
+  /** The message, when it could be read and is small: as it came, or as an operator has edited it. */
   readonly envelope?: Envelope;
+  /** The message as it came, when an operator has edited it. */
+  readonly original?: Envelope;
   /** The bytes as they came, base64, when they could not be read and are few. */
   readonly raw?: string;
   /** True when the bytes as they came are in a record of their own, since they are many. */
   readonly body?: boolean;
   readonly source: { readonly stream: StreamName; readonly seq: number; readonly subject: string };
-  /** The actor as it was when the message died. */
-  readonly state?: { readonly revision: number; readonly value?: unknown };
+  /** The actor as it was when the message died; the snapshot only when it is small. */
+  readonly state?: { readonly revision: number; readonly value?: unknown; readonly snapshot?: StoredSnapshot };
   /** When it died, milliseconds since 1970. */
   readonly at: number;
+  /** When it died for the first time, milliseconds since 1970; absent: it has died once. */
+  readonly firstAt?: number;
   readonly redrives: number;
-  /** `dead`, or what an operator did with it. */
-  readonly status: "dead" | "redriven" | "dropped";
+  /** `dead`, or what an operator did with it; `expired`: the office's limits have closed it. */
+  readonly status: "dead" | "redriven" | "dropped" | "expired";
   /** What the operator who dropped it had to say. */
   readonly note?: string;
+  /** True when its actor takes no message until the letter is redriven or dropped. */
+  readonly parks?: true;
+  /** What happened to it since it died for the first time, oldest first, at most the newest 50. */
+  readonly history?: readonly LetterEvent[];
+}
+
+/**
+ * Which messages were being handled in a partition whose owners came to their ends: written before they are handled, while the partition is suspect.
+ */
+export interface TrialRecord {
+  readonly format: number;
+  /** The owner that wrote it. */
+  readonly owner: string;
+  /** The messages that are being handled: how many owners came to their end while they were. */
+  readonly suspects: Readonly<Record<string, number>>;
+  /** Unless a message stands here, it is not suspect: the last sequences that were read when the partition was taken over. */
+  readonly until: Cursor;
 }
 
 /** Low-water mark of a partition: everything up to these sequences is handled. */

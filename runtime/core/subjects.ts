@@ -12,10 +12,13 @@
  *          `sw.<space>.core.<partition>.timer.<day>.<hour>.<minute>.<type>.<id>.<timer>`  timers, by when they are due (UTC)
  *          `sw.<space>.core.<partition>.task.<activity>.<type>.<id>.<n>-<attempt>`  attempts of activities
  *          `sw.<space>.core.<partition>.live.<type>.<id>`                 actors with live children
+ *          `sw.<space>.core.<partition>.wait.<type>.<id>.<n>`             messages that wait outside the mailbox
  *          `sw.<space>.core.<partition>.checkpoint` and `.lease`          low-water mark and owner
+ *          `sw.<space>.core.<partition>.trial`                            what was being handled when owners came to their ends
  *          `sw.<space>.core.space.config`, `.space.type.<type>`, `.space.node.<node>`, `.space.limit.<activity>.<key>`, `.space.worker.<worker>`
  * no stream `sw.<space>.reply.<client>.<ask>`                             answers to `ask`
  *           `sw.<space>.cancel.<activity>`                               attempts of activities that are not wanted any more
+ *           `sw.<space>.query.<partition>`, `sw.<space>.query.nodes`     questions to the owner of a partition, and to all nodes
  */
 import type { Address } from "./address.ts";
 import { fromToken, toToken } from "./names.ts";
@@ -102,6 +105,31 @@ export class Subjects {
     return of.id === undefined
       ? `${this.#core}.*.dead.${of.type}.>`
       : `${this.#core}.*.dead.${of.type}.${toToken(of.id)}.>`;
+  }
+
+  /** A message that waits outside the mailbox of its actor. */
+  wait(partition: number, of: Address, n: number): string {
+    return `${this.#core}.${partition}.wait.${of.type}.${toToken(of.id)}.${n}`;
+  }
+  waitsOf(partition: number, of: Address): string {
+    return `${this.#core}.${partition}.wait.${of.type}.${toToken(of.id)}.*`;
+  }
+  /** The bytes of a large message that waits. */
+  waitBody(partition: number, of: Address, n: number): string {
+    return this.body(partition, of, `w${n}`);
+  }
+
+  trial(partition: number): string {
+    return `${this.#core}.${partition}.trial`;
+  }
+
+  /** Where the owner of a partition answers questions. */
+  query(partition: number): string {
+    return `${this.root}.query.${partition}`;
+  }
+  /** Where all nodes answer questions. */
+  queryNodes(): string {
+    return `${this.root}.query.nodes`;
   }
 
   topic(partition: number, topic: string, message: string): string {

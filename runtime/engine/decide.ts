@@ -70,6 +70,8 @@ export function decide(
     }
     case "migrate":
       return head.migrated === undefined ? unchanged(given, "ignored") : kept(given, "migrated", head.migrated.value);
+    case "release":
+      return unchanged(given, "ignored");
     case "event":
       return decideEvent(given);
   }

@@ -15,13 +15,30 @@ export interface OwnedActivity {
   readonly retry: CompiledRetryPolicy;
 }
 
+/** What is done about a message that fails. */
+export interface Supervision {
+  readonly retry: CompiledRetryPolicy;
+  /** While the message waits for its next attempt: `hold` keeps those behind it waiting, `overtake` lets them go on. */
+  readonly order: "hold" | "overtake";
+  /**
+   * When all attempts have failed the message becomes a dead letter, and its actor goes on (`skip`), takes no message until the letter is redriven or dropped
+   * (`park`), or ends with the error (`stop`).
+   */
+  readonly onExhausted: "skip" | "park" | "stop";
+}
+
 /** An actor type that the engine can run. */
 export interface RunnableDefinition {
   readonly type: string;
   readonly driver: MachineDriver;
   /** How states of other versions are brought to the machine's; undefined when there is no way. */
   readonly migrations: MigrationTree | undefined;
-  readonly retry: CompiledRetryPolicy;
+  /** `at-most-once`: its actors have no state record; they are in memory as long as their owner keeps them there. */
+  readonly delivery: "effectively-once" | "at-most-once";
+  /** What is done about a message that fails; `event` is the type of its event, undefined for other messages. */
+  supervision(event: string | undefined): Supervision;
+  /** When a child actor that failed is begun again instead of telling its parent; `path` as for {@link RunnableDefinition.activity}. Undefined: it is not. */
+  restart(path: readonly string[]): CompiledRetryPolicy | undefined;
   /** The promise logic of the machine and of the machines below it, each once. */
   readonly activities: readonly RunnableActivity[];
   /** Event types that the schemas declare; undefined when there are no schemas. */

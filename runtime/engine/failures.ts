@@ -116,13 +116,15 @@ export class Failures {
       return { reason: "too-large", explanation: message };
     if (delivery.attempts.length === 1) delivery.firstTriedMs = time.elapsed();
     const attempt = delivery.attempts.length;
-    const next = (lane.definition as NonNullable<Lane["definition"]>).retry.next(delivery.retryState, {
-      error,
-      attempt,
-      nowMs: time.now(),
-      elapsedMs: time.elapsed() - delivery.firstTriedMs,
-      random,
-    });
+    const next = (lane.definition as NonNullable<Lane["definition"]>)
+      .supervision(undefined)
+      .retry.next(delivery.retryState, {
+        error,
+        attempt,
+        nowMs: time.now(),
+        elapsedMs: time.elapsed() - delivery.firstTriedMs,
+        random,
+      });
     if (!next.retry) return { reason: next.reason, explanation: next.explanation };
     telemetry.counters.retries++;
     telemetry.tell(

@@ -170,7 +170,7 @@ describe("any definition", () => {
 
   it("is what the engine runs", () => {
     expectTypeOf(definition).toExtend<RunnableDefinition>();
-    expect(definition.retry.maxAttempts).toBe(5);
+    expect(definition.supervision(undefined).retry.maxAttempts).toBe(5);
   });
 
   it("is known as one", () => {
