@@ -66,7 +66,10 @@ export async function findAnswer(context: ClientContext, question: Question): Pr
     if (record !== undefined) return decodeRecord<KeyRecord>("a key record", record.data).answer;
   }
   for await (const { state } of statesOf(context, question)) {
-    const at = state.handled.findIndex(({ message }) => message === question.id || message === question.storedId);
+    const at = state.handled.findIndex(
+      ({ message, outcome }) =>
+        outcome !== "failed" && outcome !== "waiting" && (message === question.id || message === question.storedId),
+    );
     if (at >= 0) return answerIn(state, at);
   }
   return undefined;

@@ -186,7 +186,7 @@ export interface StateRecord {
 /**
  * What waits for an actor outside its mailbox. Each message has a {@link WaitingRecord} under a number.
  *
- * Those from `from` up to `next` that are not in `retries` stand in line, in order.
+ * Those from `from` up to `next` that are neither in `retries` nor in `gone` stand in line, in order.
  */
 export interface Waiting {
   /** The first number that may stand in line. */
@@ -195,6 +195,8 @@ export interface Waiting {
   readonly next: number;
   /** Messages that failed and wait for another attempt. */
   readonly retries?: Readonly<Record<string, WaitingRetry>>;
+  /** Numbers of messages that were handled before those in front of them. */
+  readonly gone?: readonly number[];
   /** The actor takes no message until an operator redrives or drops the letter, or releases the actor. */
   readonly parked?: { readonly letter: string /** Milliseconds since 1970. */; readonly at: number };
 }
@@ -203,8 +205,12 @@ export interface Waiting {
 export interface WaitingRetry {
   /** Milliseconds since 1970. */
   readonly at: number;
+  /** Which attempt it will be, from 2. */
+  readonly attempt: number;
   /** No other message is taken before. */
   readonly hold?: true;
+  /** Of a timer of the actor whose event failed: its name. */
+  readonly timer?: string;
 }
 
 /** A message that waits for its actor outside the mailbox. */
@@ -224,6 +230,8 @@ export interface WaitingRecord {
   readonly firstAt: number;
   /** What the retry policy remembers between attempts. */
   readonly retry?: unknown;
+  /** Of a timer of the actor: its name, and when it was due, milliseconds since 1970. The state has its event. */
+  readonly timer?: { readonly name: string; readonly at: number };
 }
 
 /** Why a message became a dead letter. */

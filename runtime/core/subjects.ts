@@ -12,7 +12,7 @@
  *          `sw.<space>.core.<partition>.timer.<day>.<hour>.<minute>.<type>.<id>.<timer>`  timers, by when they are due (UTC)
  *          `sw.<space>.core.<partition>.task.<activity>.<type>.<id>.<n>-<attempt>`  attempts of activities
  *          `sw.<space>.core.<partition>.live.<type>.<id>`                 actors with live children
- *          `sw.<space>.core.<partition>.wait.<type>.<id>.<n>`             messages that wait outside the mailbox
+ *          `sw.<space>.core.<partition>.wait.<type>.<id>.<n>`             messages that wait outside the mailbox, with `.body` behind it the bytes of a large one
  *          `sw.<space>.core.<partition>.checkpoint` and `.lease`          low-water mark and owner
  *          `sw.<space>.core.<partition>.trial`                            what was being handled when owners came to their ends
  *          `sw.<space>.core.space.config`, `.space.type.<type>`, `.space.node.<node>`, `.space.limit.<activity>.<key>`, `.space.worker.<worker>`
@@ -112,11 +112,11 @@ export class Subjects {
     return `${this.#core}.${partition}.wait.${of.type}.${toToken(of.id)}.${n}`;
   }
   waitsOf(partition: number, of: Address): string {
-    return `${this.#core}.${partition}.wait.${of.type}.${toToken(of.id)}.*`;
+    return `${this.#core}.${partition}.wait.${of.type}.${toToken(of.id)}.>`;
   }
   /** The bytes of a large message that waits. */
   waitBody(partition: number, of: Address, n: number): string {
-    return this.body(partition, of, `w${n}`);
+    return `${this.wait(partition, of, n)}.body`;
   }
 
   trial(partition: number): string {

@@ -47,6 +47,8 @@ export class AfterCommit {
     if (decision.outcome === "ignored") counters.ignored++;
     else if (decision.outcome === "duplicate") counters.duplicates++;
     else if (decision.outcome === "stale") counters.stale++;
+    else if (decision.outcome === "failed") counters.retries++;
+    else if (decision.outcome === "waiting") counters.waiting++;
     else if (decision.outcome !== "dead") counters.applied++;
     else {
       const actor = formatAddress(lane.address);

@@ -75,9 +75,12 @@ export class Backlog {
   stuck(lane: Lane): void {
     if (lane.phase === "parked") {
       // It may be so for long, and its timers have another place to wait in.
-      const timers = lane.queue.filter((delivery) => delivery.timer !== undefined);
-      lane.queue = lane.queue.filter((delivery) => delivery.timer === undefined);
+      const timers = lane.queue.filter((delivery) => timerOf(delivery) !== undefined);
+      lane.queue = lane.queue.filter((delivery) => timerOf(delivery) === undefined);
       for (const delivery of timers) this.#handBack(lane, delivery);
+      // Those in line are read again.
+      for (const delivery of lane.queue) if (delivery.waiting !== undefined) this.letGo(delivery);
+      lane.queue = lane.queue.filter((delivery) => delivery.waiting === undefined);
     }
     if (this.#isFull) this.#shed(lane);
   }
@@ -88,20 +91,26 @@ export class Backlog {
     const shed = lane.queue.splice(maxHeldWhenFull);
     for (const stream of ["ingress", "core"] as const) {
       const seqs = shed
-        .filter((delivery) => delivery.stream === stream && delivery.timer === undefined)
+        .filter(({ stream: from, timer, waiting }) => from === stream && timer === undefined && waiting === undefined)
         .map((delivery) => delivery.seq);
       lane.overflow[stream] = seqs.concat(lane.overflow[stream]);
     }
     for (const delivery of shed) {
-      if (delivery.timer === undefined) this.letGo(delivery);
+      if (timerOf(delivery) === undefined) this.letGo(delivery);
       else this.#handBack(lane, delivery);
     }
   }
 
   #handBack(lane: Lane, delivery: Delivery): void {
     this.letGo(delivery);
-    this.#onTimer(lane, delivery);
+    this.#onTimer(lane, timerOf(delivery) as Delivery);
   }
+}
+
+/** The timer that a delivery is, or came by. */
+function timerOf(delivery: Delivery): Delivery | undefined {
+  if (delivery.waiting !== undefined) return delivery.wokenBy;
+  return delivery.timer === undefined ? undefined : delivery;
 }
 
 function isStuck(lane: Lane): boolean {

@@ -251,6 +251,15 @@ export class Committer {
                 data: Buffer.from(item.json),
               });
               break;
+            case "wait":
+              records.push({
+                subject: subjects.wait(lane.partition, lane.address, item.n),
+                data: Buffer.from(item.json),
+              });
+              break;
+            case "wait-body":
+              records.push({ subject: subjects.waitBody(lane.partition, lane.address, item.n), data: item.data });
+              break;
             case "body":
               records.push({ subject: subjects.body(lane.partition, lane.address, item.letter), data: item.data });
               break;

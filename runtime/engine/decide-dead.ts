@@ -11,13 +11,14 @@ import {
   toStoredError,
 } from "../core/records.ts";
 import type { MachineDriver, Step } from "../machine/driver.ts";
-import { type DecideEnv, type Decision, type Given, kept, stepEnvOf, stepped } from "./decision.ts";
+import { type Beside, type DecideEnv, type Decision, type Given, kept, stepEnvOf, stepped } from "./decision.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Head } from "./head.ts";
 import { driverOf } from "./logic-of.ts";
 import { envelopeOf } from "./message.ts";
 import type { OutboxItem } from "./outbox.ts";
+import { parked } from "./waiting.ts";
 
 /**
  * Decides that a message is dead: the letter is committed with the cursor that marks the message as handled.
@@ -44,6 +45,9 @@ export function decideDead(
   // In INGRESS anyone can write anything: only in CORE it is believed that a message was redriven.
   const redrive = delivery.stream === "core" ? envelope?.redrive : undefined;
   const letter = redrive?.letter ?? letterOf(delivery, head);
+  const isFailure = failures.has(reason);
+  const isChild = (envelope?.kind === "start" ? envelope.birth : head.birth) !== undefined;
+  const after = isFailure && !isChild ? definition?.supervision(envelope?.event?.type).onExhausted : undefined;
   const isLarge = delivery.data.length > Math.min(65_536, env.limits.maxRecordBytes / 4);
   const all = [...(earlier?.attempts ?? []), ...attempts];
   const record: LetterRecord = {
@@ -52,8 +56,8 @@ export function decideDead(
     to: formatAddress(delivery.to),
     reason,
     explanation: explanation.slice(0, 4096),
-    attempts: fitting(all, env.limits.maxRecordBytes / 4),
-    attemptCount: (redrive?.attempts ?? 0) + attempts.length,
+    attempts: fittingAttempts(all, env.limits.maxRecordBytes / 4),
+    attemptCount: (redrive?.attempts ?? 0) + delivery.attemptCount,
     ...(isLarge
       ? { body: true }
       : envelope === undefined
@@ -66,17 +70,26 @@ export function decideDead(
     at: env.now,
     redrives: redrive?.redrives ?? 0,
     status: "dead",
+    ...(after === "park" ? { parks: true as const } : {}),
   };
   const outbox: OutboxItem[] = [{ kind: "dead", letter, json: JSON.stringify(record) }];
   if (isLarge) outbox.push({ kind: "body", letter, data: delivery.data });
   const given: Given = { definition, head, delivery, env, envelope };
   const dead = { letter, reason, explanation };
-  const isFailure = reason === "attempts" || reason === "terminal" || reason === "too-large";
-  const end = definition === undefined ? undefined : endOfDead(given, isFailure, errorOf(attempts, explanation));
-  if (end === undefined) return kept(given, "dead", head.value, { outbox, dead });
+  const beside: Beside = {
+    outbox,
+    dead,
+    ...(after === "park" ? { waiting: (before, revision) => parked(before, revision, letter, env.now) } : {}),
+  };
+  const isEnd = isFailure && (isChild || after === "stop");
+  const end = definition === undefined ? undefined : endOfDead(given, isEnd, errorOf(attempts, explanation));
+  if (end === undefined) return kept(given, "dead", head.value, beside);
   const { driver, step } = end;
-  return stepped(given, driver, "dead", head.value, step, [], { outbox, dead });
+  return stepped(given, driver, "dead", head.value, step, [], beside);
 }
+
+/** The reasons that say that the handling failed; the others say that the message is not one that can be handled. */
+const failures: ReadonlySet<DeadReason> = new Set(["attempts", "terminal", "too-large", "crashed"]);
 
 /** The name of a letter, unique in the space. */
 function letterOf(delivery: Delivery, head: Head): string {
@@ -91,7 +104,7 @@ function letterOf(delivery: Delivery, head: Head): string {
 /** What an actor that has a dead message besides does about it; undefined when its state stays as it is. */
 function endOfDead(
   given: Given,
-  isFailure: boolean,
+  isEnd: boolean,
   error: unknown,
 ): { readonly driver: MachineDriver; readonly step: Step } | undefined {
   const { definition, head, delivery, envelope } = given;
@@ -99,12 +112,11 @@ function endOfDead(
   const birth = envelope?.kind === "start" ? envelope.birth : head.birth;
   try {
     const driver = driverOf(definition as RunnableDefinition, birth);
-    if (isFailure && birth !== undefined && delivery.stream === "core" && envelope?.kind === "start") {
+    if (isEnd && birth !== undefined && delivery.stream === "core" && envelope?.kind === "start") {
       return { driver, step: driver.createFailed(error, env, birth, head.state) };
     }
     if (head.state === undefined || driver.view(head.state).status !== "active") return undefined;
-    if (isFailure && birth !== undefined)
-      return { driver, step: driver.step(head.state, { kind: "fail", error }, env) };
+    if (isEnd) return { driver, step: driver.step(head.state, { kind: "fail", error }, env) };
     if (delivery.timer === undefined) return undefined;
     return { driver, step: driver.step(head.state, { kind: "forget", timer: delivery.timer }, env) };
   } catch {
@@ -119,8 +131,8 @@ function errorOf(attempts: readonly FailedAttempt[], explanation: string): unkno
   return last === undefined ? new Error(explanation) : fromStoredError(last.error);
 }
 
-/** The newest attempts that fit into a letter: at most 50, at most `maxBytes` of JSON. */
-function fitting(attempts: readonly FailedAttempt[], maxBytes: number): FailedAttempt[] {
+/** The newest attempts that fit into a record: at most 50, at most `maxBytes` of JSON. */
+export function fittingAttempts(attempts: readonly FailedAttempt[], maxBytes: number): FailedAttempt[] {
   const kept: FailedAttempt[] = [];
   let bytes = 0;
   for (let i = attempts.length - 1; i >= 0 && kept.length < 50; i--) {

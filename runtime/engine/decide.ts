@@ -16,6 +16,7 @@ import {
   driverFor,
   type Given,
   kept,
+  lifts,
   stepEnvOf,
   stepped,
   unchanged,
@@ -71,7 +72,7 @@ export function decide(
     case "migrate":
       return head.migrated === undefined ? unchanged(given, "ignored") : kept(given, "migrated", head.migrated.value);
     case "release":
-      return unchanged(given, "ignored");
+      return unchanged(given, lifts(head.waiting, delivery, envelope) ? "released" : "ignored");
     case "event":
       return decideEvent(given);
   }

@@ -14,6 +14,7 @@ import {
   type KeyRecord,
   type Outcome,
   recordFormat,
+  type Waiting,
 } from "../core/records.ts";
 import type { LiveChild, MachineDriver, Step, StepEnv, Work } from "../machine/driver.ts";
 import type { RunnableDefinition } from "./definition.ts";
@@ -22,6 +23,7 @@ import type { Head } from "./head.ts";
 import { driverOf } from "./logic-of.ts";
 import { identityWith, type Migrations, migrationsFor } from "./migration.ts";
 import { checkSizes, type OutboxItem, outboxItem, reserveForLettersBytes, type SizeLimits } from "./outbox.ts";
+import { firstInLine, isLineOpen, lineTimer, released, settled } from "./waiting.ts";
 
 /** What is done once the commit is in the log. */
 export type AfterWork =
@@ -77,7 +79,7 @@ interface Verdict {
   readonly outcome: Outcome;
   /** State value before. */
   readonly from: unknown;
-  readonly next: Omit<Head, "revision" | "cursor">;
+  readonly next: Omit<Head, "revision" | "cursor" | "waiting">;
   readonly outbox: OutboxItem[];
   readonly after?: readonly AfterWork[];
   readonly live?: readonly LiveChild[] | undefined;
@@ -85,14 +87,13 @@ interface Verdict {
   readonly dead?: { readonly letter: string; readonly reason: DeadReason; readonly explanation: string };
   /** The answer of the first message with the same key. */
   readonly answerJson?: string;
+  /** What becomes of what waits, when that is more than that a message was handled. */
+  readonly waiting?: (before: Waiting | undefined, revision: number) => Waiting | undefined;
+  readonly failure?: HandledMessage["failure"];
 }
 
 /** What a decision comes to besides the step of the machine. */
-export interface Beside {
-  readonly outbox?: OutboxItem[];
-  readonly dead?: NonNullable<Verdict["dead"]>;
-  readonly answerJson?: string;
-}
+export interface Beside extends Partial<Pick<Verdict, "outbox" | "dead" | "answerJson" | "waiting" | "failure">> {}
 
 /** The logic of the actor that is decided for. */
 export function driverFor({ definition, head }: Given): MachineDriver {
@@ -226,8 +227,13 @@ const nothing: readonly AfterWork[] = [];
 
 function finish(given: Given, verdict: Verdict): Decision {
   const { head, delivery, env, envelope } = given;
-  const { outcome, from, next, outbox, reply, dead } = verdict;
+  const { outcome, from, next, outbox, reply, dead, failure } = verdict;
   const revision = head.revision + 1;
+  const waiting = waitingAfter(given, verdict, revision);
+  if (waiting !== head.waiting && isLineOpen(waiting) && !isLineOpen(head.waiting)) {
+    // Whoever owns the actor when this is committed, and may have died since, is told that there is something to do.
+    outbox.push({ kind: "timer", timer: lineTimer(firstInLine(waiting) as number), atMs: env.now });
+  }
   const by = delivery.sender ?? envelope?.from;
   const handled: HandledMessage = {
     revision,
@@ -240,10 +246,12 @@ function finish(given: Given, verdict: Verdict): Decision {
     ...(by === undefined ? {} : { by }),
     ...(reply === undefined ? {} : { reply: reply.value }),
     ...(dead === undefined ? {} : { letter: dead.letter, reason: dead.reason }),
+    ...(failure === undefined ? {} : { failure }),
   };
   const handledJson = JSON.stringify(handled);
-  const replyTo = env.isReply(envelope?.reply) ? envelope?.reply : undefined;
-  const isKeyed = envelope?.key !== undefined && outcome !== "duplicate" && outcome !== "dead";
+  const isOpen = outcome === "failed" || outcome === "waiting";
+  const replyTo = !isOpen && env.isReply(envelope?.reply) ? envelope?.reply : undefined;
+  const isKeyed = envelope?.key !== undefined && outcome !== "duplicate" && outcome !== "dead" && !isOpen;
   let { answerJson } = verdict;
   if (answerJson === undefined && (replyTo !== undefined || isKeyed)) {
     const answer = {
@@ -268,7 +276,7 @@ function finish(given: Given, verdict: Verdict): Decision {
     });
   }
   const cursor: Cursor =
-    delivery.timer !== undefined
+    delivery.timer !== undefined || delivery.waiting !== undefined
       ? head.cursor
       : delivery.stream === "ingress"
         ? { ingress: delivery.seq, core: head.cursor.core }
@@ -279,7 +287,7 @@ function finish(given: Given, verdict: Verdict): Decision {
     next.snapshotJson,
     handledJson,
     outbox,
-    outcome === "dead" ? 0 : reserveForLettersBytes,
+    outcome === "dead" || isOpen ? 0 : reserveForLettersBytes,
   );
   return {
     delivery,
@@ -293,6 +301,7 @@ function finish(given: Given, verdict: Verdict): Decision {
       snapshotJson: next.snapshotJson,
       machineJson: next.machineJson,
       birth: next.birth,
+      waiting,
       migrated: undefined,
     },
     handledJson,
@@ -303,10 +312,29 @@ function finish(given: Given, verdict: Verdict): Decision {
     replyTo,
     answerJson: replyTo === undefined && !isKeyed ? undefined : answerJson,
     key: envelope?.key,
-    sentAt: envelope?.sentAt,
+    sentAt: isOpen ? undefined : envelope?.sentAt,
     reason: dead?.reason,
     sizeBytes,
   };
+}
+
+/** What waits for the actor once the message is decided. */
+function waitingAfter({ head, delivery, envelope }: Given, verdict: Verdict, revision: number): Waiting | undefined {
+  let { waiting } = head;
+  if (waiting !== undefined) {
+    if (delivery.waiting !== undefined) waiting = settled(waiting, delivery.waiting);
+    if (envelope !== undefined && lifts(waiting, delivery, envelope)) waiting = released(waiting);
+  }
+  return verdict.waiting === undefined ? waiting : verdict.waiting(waiting, revision);
+}
+
+/** True for a message that lets a parked actor go on: the dead letter that it is parked by, redriven, or an operator's release. */
+export function lifts(waiting: Waiting | undefined, { stream }: Delivery, envelope: Envelope): boolean {
+  // In INGRESS anyone can write anything.
+  if (waiting?.parked === undefined || stream !== "core") return false;
+  const { letter } = waiting.parked;
+  if (envelope.kind === "release") return envelope.letter === undefined || envelope.letter === letter;
+  return envelope.redrive?.letter === letter;
 }
 
 /** What a handled message is called in the history. */

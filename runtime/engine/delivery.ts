@@ -22,14 +22,19 @@ export interface Delivery {
   readonly data: Uint8Array;
   /** Set when the subject itself is not one that can be delivered: why. */
   readonly unaddressable: string | undefined;
-  /** Failed attempts so far, oldest first. */
+  /** The number under which it waits outside the mailbox; undefined: it is in the mailbox, or a timer. */
+  readonly waiting?: number;
+  /** Of a message that waits: the timer that woke it for its next attempt. */
+  readonly wokenBy?: Delivery;
+  /** Failed attempts so far, oldest first, at most the newest 50. */
   attempts: readonly FailedAttempt[];
+  attemptCount: number;
+  /** When the first attempt was made, milliseconds since 1970; 0: none was. */
+  firstAt: number;
   /** The retry policy's own state between attempts. */
   retryState: RetryState | undefined;
-  /** Elapsed time of the first attempt. */
-  firstTriedMs: number;
-  /** Not tried again before this elapsed time. */
-  notBeforeMs: number;
+  /** Set when the message has failed and is to wait for its next attempt. */
+  next: NextAttempt | undefined;
   /** Set when the log showed that its key was applied before. */
   duplicateOf: KeyRecord | undefined;
   /** True when the log was asked for its key since the actor was loaded, and had none. */
@@ -45,6 +50,33 @@ export interface Delivery {
       }
     | undefined;
 }
+
+/** When a message that has failed is tried again. */
+export interface NextAttempt {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** No other message is taken before. */
+  readonly isHold: boolean;
+  /** What went wrong. */
+  readonly error: string;
+  /** The stored snapshot of the state on which it failed. */
+  readonly on: string | undefined;
+}
+
+/** What is known of a delivery that nothing was tried with. */
+export const untried: Pick<
+  Delivery,
+  "attempts" | "attemptCount" | "firstAt" | "retryState" | "next" | "duplicateOf" | "isKeyNew" | "verdict"
+> = {
+  attempts: [],
+  attemptCount: 0,
+  firstAt: 0,
+  retryState: undefined,
+  next: undefined,
+  duplicateOf: undefined,
+  isKeyNew: false,
+  verdict: undefined,
+};
 
 /** The actor type that stands for messages without a usable address, one actor per partition; no definition can have this name. */
 export const unaddressedType = "_";

@@ -4,7 +4,8 @@
  * 1. Decides in turns, so that one busy actor does not keep the others waiting and reading goes on in between.
  * 2. What happens after a commit (actions, answers, counts, low-water marks) happens in the order of the decisions, once.
  * 3. A failing message holds back its own lane only; too many messages behind it leave memory and are read again later.
- * 4. A timer is decided if the actor's state says that it is set, whoever says that it is due. It is dropped for good only if a state that must have heard
+ * 4. Messages that wait outside the mailbox are decided when the waiting room says that it is their turn.
+ * 5. A timer is decided if the actor's state says that it is set, whoever says that it is due. It is dropped for good only if a state that must have heard
  *    of it says that it is not.
  */
 import { formatAddress } from "../core/address.ts";
@@ -14,13 +15,17 @@ import { type CommitListener, Committer } from "./committer.ts";
 import { backoffMs, type NodeContext } from "./context.ts";
 import { decide } from "./decide.ts";
 import { decideDead } from "./decide-dead.ts";
+import { decideLine, decideRetry } from "./decide-waiting.ts";
 import type { DecideEnv, Decision } from "./decision.ts";
 import type { Delivery } from "./delivery.ts";
 import { Failures, holds } from "./failures.ts";
+import type { FaultPoint } from "./faults.ts";
 import type { Lane } from "./lane.ts";
 import type { LiveChildren } from "./live.ts";
 import { Loader } from "./loader.ts";
 import { hasTimer } from "./logic-of.ts";
+import { isWaitingTimer } from "./waiting.ts";
+import { WaitingRoom } from "./waiting-room.ts";
 
 /** What the dispatcher asks of the partition that a lane belongs to. */
 export interface LaneOwner {
@@ -30,6 +35,8 @@ export interface LaneOwner {
   postpone(delivery: Delivery, delayMs?: number): void;
   /** Decisions of the lane were committed: timers were set or cleared by them. */
   timersChanged(lane: Lane, decisions: readonly Decision[]): void;
+  /** Nothing waits for the actor outside its mailbox any more: the records of what did can go. */
+  nothingWaits(lane: Lane): void;
   /** Reads again what left memory. */
   refill(lane: Lane): void;
   readonly lanes: Iterable<Lane>;
@@ -54,6 +61,7 @@ export class Dispatcher {
   readonly #loader: Loader;
   readonly #failures: Failures;
   readonly #after: AfterCommit;
+  readonly #waiting: WaitingRoom;
   /** One for all decisions: only `now` changes, and which lane is being decided. */
   readonly #env: DecideEnv & { now: number };
   #deciding: Lane | undefined;
@@ -99,6 +107,12 @@ export class Dispatcher {
       (lane) => this.#backlog.stuck(lane),
     );
     this.#after = new AfterCommit(context, live);
+    this.#waiting = new WaitingRoom(context, {
+      backlog: this.#backlog,
+      handled: (lane, delivery) => owners.get(lane.partition)?.handled(delivery),
+      wait: (lane, delayMs) => this.#failures.wait(lane, delayMs),
+      wake: (lane) => this.#wake(lane),
+    });
     this.#env = {
       now: 0,
       node: context.node,
@@ -127,8 +141,7 @@ export class Dispatcher {
           hooks.onFenced();
         }
         this.committer.dropped(lane.decided.length);
-        lane.invalidate();
-        if (lane.phase === "cold") this.#wake(lane);
+        this.#invalidate(lane);
       },
       mayCommit: hooks.mayCommit,
       onRoom: () => this.#schedule(),
@@ -154,15 +167,18 @@ export class Dispatcher {
 
   /** Takes a delivery that was read, or a timer; false when the lane holds enough and it must be read again later. */
   accept(lane: Lane, delivery: Delivery, isRefill: boolean): boolean {
+    const isWake = delivery.timer !== undefined && isWaitingTimer(delivery.timer);
     if (delivery.timer !== undefined) {
-      if (!this.#backlog.hasRoomForTimer(lane)) return false;
+      if (isWake ? lane.phase === "parked" : !this.#backlog.hasRoomForTimer(lane)) return false;
     } else if (!isRefill) {
       if (lane.overflow[delivery.stream].length > 0) return false;
       if (!this.#backlog.hasRoom(lane)) return false;
     }
     this.#unidle(lane);
-    lane.queue.push(delivery);
+    if (isWake) lane.queue.unshift(delivery);
+    else lane.queue.push(delivery);
     this.#backlog.hold(delivery);
+    if (isWake) this.#waiting.arrived(lane);
     this.#context.fault(delivery.timer === undefined ? "read" : "timer.before");
     if (lane.phase === "ready" || lane.phase === "cold") this.#wake(lane);
     return true;
@@ -186,6 +202,7 @@ export class Dispatcher {
   dropUndecided(lane: Lane): void {
     for (const delivery of lane.queue) this.#backlog.letGo(delivery);
     lane.queue = [];
+    lane.aside = [];
     lane.overflow.ingress = [];
     lane.overflow.core = [];
     lane.cancelTimer?.();
@@ -267,7 +284,9 @@ export class Dispatcher {
     while (count < most && lane.phase === "ready" && lane.queue.length > 0) {
       count++;
       const delivery = lane.queue[0] as Delivery;
-      if (delivery.timer !== undefined) {
+      if (delivery.waiting !== undefined) {
+        // Whether it waits still is for the waiting room to say.
+      } else if (delivery.timer !== undefined) {
         // That a migration has left it out is true only once the migration is committed: the timer's own decision does that.
         if (lane.head.migrated === undefined && !hasTimer(lane.definition, lane.head, delivery.timer)) {
           this.#unset(lane, delivery);
@@ -283,18 +302,19 @@ export class Dispatcher {
         }
         continue;
       }
-      const waitMs = delivery.notBeforeMs - this.#context.time.elapsed();
-      if (waitMs > 0) {
-        this.#failures.wait(lane, waitMs);
-        return count;
-      }
-      const decision = this.#decideOne(lane, delivery);
+      const turn = this.#waiting.concerns(lane, delivery) ? this.#waiting.turn(lane, delivery) : "decide";
+      if (turn === "next") continue;
+      if (turn === "stop") return count;
+      // The waiting room may have put what it is about in its place.
+      const first = lane.queue[0] as Delivery;
+      const decision = turn === "line" ? this.#lineUp(lane, first) : this.#decideOne(lane, first);
       if (decision === undefined) return count;
       lane.queue.shift();
       lane.push(decision);
       this.committer.added(lane);
-      this.#context.fault(decision.outcome === "dead" ? "letter.before" : "decided");
+      this.#context.fault(pointOf(decision));
     }
+    this.#waiting.moved(lane);
     this.settled(lane);
     return count;
   }
@@ -340,12 +360,42 @@ export class Dispatcher {
         if (lastSeq < (delivery.setSeq ?? 0)) again();
         else {
           delivery.setSeq = 0;
-          lane.invalidate();
-          this.#wake(lane);
+          this.#invalidate(lane);
         }
       }, again);
     };
     ask(1);
+  }
+
+  /** Throws away what is not committed; the state is loaded again. */
+  #invalidate(lane: Lane): void {
+    lane.invalidate();
+    const again: Delivery[] = [];
+    for (const delivery of lane.queue) {
+      // What waits is read again when the state says that it still does.
+      const back = delivery.waiting === undefined ? delivery : delivery.wokenBy;
+      if (back === delivery) again.push(delivery);
+      else {
+        this.#backlog.letGo(delivery);
+        if (back !== undefined) {
+          this.#backlog.hold(back);
+          again.push(back);
+        }
+      }
+    }
+    for (const delivery of lane.aside) {
+      this.#backlog.hold(delivery);
+      again.push(delivery);
+    }
+    lane.aside = [];
+    lane.queue = again;
+    if (lane.phase === "cold") this.#wake(lane);
+  }
+
+  #lineUp(lane: Lane, delivery: Delivery): Decision | undefined {
+    const env = this.#env;
+    env.now = this.#context.time.now();
+    return decideLine(lane.definition, lane.head, delivery, env);
   }
 
   #decideOne(lane: Lane, delivery: Delivery): Decision | undefined {
@@ -354,6 +404,11 @@ export class Dispatcher {
     const env = this.#env;
     env.now = now;
     this.#deciding = lane;
+    const { next } = delivery;
+    delivery.next = undefined;
+    if (next !== undefined && next.on === lane.head.snapshotJson) {
+      return decideRetry(lane.definition, lane.head, delivery, env, next);
+    }
     // The state on which it failed may never have been committed, and its key may have been applied elsewhere meanwhile.
     if (delivery.verdict !== undefined && !holds(lane, delivery)) delivery.verdict = undefined;
     if (delivery.verdict !== undefined) {
@@ -374,9 +429,18 @@ export class Dispatcher {
   #committed(lane: Lane, decisions: readonly Decision[]): void {
     const { telemetry, time } = this.#context;
     const owner = lane.phase === "closed" ? undefined : this.#owners.get(lane.partition);
-    for (const { delivery, outcome } of decisions) {
+    let hasWaited = false;
+    for (const { delivery, outcome, outbox } of decisions) {
       this.#backlog.letGo(delivery);
       owner?.handled(delivery);
+      if (delivery.waiting !== undefined) {
+        hasWaited = true;
+        lane.kept.delete(delivery.waiting);
+      }
+      if (outcome === "failed") {
+        for (const item of outbox) if (item.kind === "wait") lane.kept.set(item.n, delivery);
+        continue;
+      }
       if (delivery.timer === undefined || outcome === "dead") continue;
       if (outcome === "stale") {
         telemetry.counters.timersStale++;
@@ -386,7 +450,10 @@ export class Dispatcher {
       telemetry.timerLateness.add(Math.max(0, time.now() - (delivery.atMs ?? 0)));
     }
     owner?.timersChanged(lane, decisions);
+    if (hasWaited && (decisions[decisions.length - 1] as Decision).head.waiting === undefined)
+      owner?.nothingWaits(lane);
     this.#after.run(lane, decisions);
+    this.#waiting.moved(lane);
     this.settled(lane);
   }
 
@@ -405,6 +472,11 @@ export class Dispatcher {
   #unidle(lane: Lane): void {
     if (this.#idle.delete(lane)) this.#idleBytes -= lane.cachedBytes;
   }
+}
+
+function pointOf({ outcome }: Decision): FaultPoint {
+  if (outcome === "dead") return "letter.before";
+  return outcome === "failed" ? "retry" : "decided";
 }
 
 function* lanesOf(owners: ReadonlyMap<number, LaneOwner>): Generator<Lane> {

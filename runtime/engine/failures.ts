@@ -1,7 +1,7 @@
 /**
  * What becomes of a message that failed: another attempt, or a verdict to die by.
  *
- * 1. The lane waits meanwhile: nothing behind the message is decided before it (I4).
+ * 1. Both are decided and committed like everything else: a crash between two attempts forgets none.
  * 2. Spent attempts stay spent when a commit is refused and the message is decided again.
  * 3. A message whose key was applied before is a duplicate, however it fares the second time.
  */
@@ -15,6 +15,10 @@ import type { Delivery } from "./delivery.ts";
 import type { Lane } from "./lane.ts";
 import { driverOf } from "./logic-of.ts";
 import { envelopeOf, Undeliverable } from "./message.ts";
+import { maxRetries } from "./waiting.ts";
+
+/** So many attempts of a message are kept. */
+const maxKept = 50;
 
 /** Why a message is to die. */
 interface Verdict {
@@ -34,7 +38,7 @@ export class Failures {
     this.#onStuck = onStuck;
   }
 
-  /** `wait`: the lane waits for what comes next. `decide`: the delivery has a verdict, and is to be decided with it. */
+  /** `wait`: the lane waits for what comes next. `decide`: the delivery has a verdict or a next attempt, and is to be decided with it. */
   failed(lane: Lane, delivery: Delivery, error: unknown): "wait" | "decide" {
     const now = this.#context.time.now();
     const judge = () => this.#judge(lane, delivery, error, now);
@@ -57,16 +61,16 @@ export class Failures {
     this.#onReady(lane);
   }
 
-  /** What a failure leads to: the lane waits for what comes next, or the delivery has a verdict and is to be decided again with it. */
   #judge(lane: Lane, delivery: Delivery, error: unknown, now: number): "wait" | "decide" {
     let verdict: Verdict | undefined;
     if (error instanceof Undeliverable) verdict = { reason: error.reason, explanation: error.message };
     else {
-      delivery.attempts = [...delivery.attempts, failedAttempt(error, now, this.#context.node)];
-      verdict = this.#supervise(lane, delivery, error);
+      delivery.attempts = [...delivery.attempts, failedAttempt(error, now, this.#context.node)].slice(-maxKept);
+      delivery.attemptCount++;
+      verdict = this.#supervise(lane, delivery, error, now);
       if (verdict !== undefined) verdict = { ...verdict, explanation: placed(verdict.explanation, lane, delivery) };
     }
-    if (verdict === undefined) return "wait";
+    if (verdict === undefined) return "decide";
     const letter = redrivenLetter(delivery);
     if (letter === undefined) {
       delivery.verdict = { ...verdict, earlier: undefined, on: lane.head.snapshotJson };
@@ -108,25 +112,24 @@ export class Failures {
     return true;
   }
 
-  /** Sets the lane to wait for the next attempt, or says why there is none. */
-  #supervise(lane: Lane, delivery: Delivery, error: unknown): Verdict | undefined {
-    const { time, random, telemetry, fault } = this.#context;
+  /** Gives the delivery its next attempt, or says why there is none. */
+  #supervise(lane: Lane, delivery: Delivery, error: unknown, now: number): Verdict | undefined {
+    const { random, telemetry } = this.#context;
     const message = error instanceof Error ? error.message : String(error);
     if (isStatewrightError(error) && error._tag === "PayloadTooLargeError")
       return { reason: "too-large", explanation: message };
-    if (delivery.attempts.length === 1) delivery.firstTriedMs = time.elapsed();
-    const attempt = delivery.attempts.length;
-    const next = (lane.definition as NonNullable<Lane["definition"]>)
-      .supervision(undefined)
-      .retry.next(delivery.retryState, {
-        error,
-        attempt,
-        nowMs: time.now(),
-        elapsedMs: time.elapsed() - delivery.firstTriedMs,
-        random,
-      });
+    if (delivery.firstAt === 0) delivery.firstAt = now;
+    const attempt = delivery.attemptCount;
+    const { definition, head } = lane;
+    const { retry, order } = (definition as NonNullable<Lane["definition"]>).supervision(eventOf(lane, delivery));
+    const next = retry.next(delivery.retryState, {
+      error,
+      attempt,
+      nowMs: now,
+      elapsedMs: Math.max(0, now - delivery.firstAt),
+      random,
+    });
     if (!next.retry) return { reason: next.reason, explanation: next.explanation };
-    telemetry.counters.retries++;
     telemetry.tell(
       "debug",
       "message.retry",
@@ -138,9 +141,12 @@ export class Failures {
       },
     );
     delivery.retryState = next.state;
-    delivery.notBeforeMs = time.elapsed() + next.delayMs;
-    this.wait(lane, next.delayMs);
-    fault("retry");
+    delivery.next = {
+      at: now + next.delayMs,
+      isHold: order === "hold" || Object.keys(head.waiting?.retries ?? {}).length >= maxRetries,
+      error: message.length > 500 ? `${message.slice(0, 499)}…` : message,
+      on: head.snapshotJson,
+    };
     return undefined;
   }
 
@@ -171,10 +177,10 @@ export class Failures {
   }
 }
 
-/** True when a verdict was reached on the state and with the knowledge that the lane has now. */
+/** True when a verdict or a next attempt was reached on the state and with the knowledge that the lane has now. */
 export function holds(lane: Lane, delivery: Delivery): boolean {
   return (
-    delivery.verdict?.on === lane.head.snapshotJson &&
+    (delivery.verdict ?? delivery.next)?.on === lane.head.snapshotJson &&
     (delivery.isKeyNew || delivery.duplicateOf !== undefined || keyOf(delivery) === undefined)
   );
 }
@@ -194,6 +200,15 @@ function placed(explanation: string, lane: Lane, delivery: Delivery): string {
   }
   const state = head.value === undefined ? "" : ` in state ${JSON.stringify(head.value)}`;
   return `${explanation.replace(/\.?$/, ".")} It was ${event}${machine}${state}.`;
+}
+
+/** The type of the message's event, where it has one. */
+function eventOf({ definition, head }: Lane, delivery: Delivery): string | undefined {
+  try {
+    return envelopeOf(definition, head, delivery, 0).event?.type;
+  } catch {
+    return undefined;
+  }
 }
 
 function keyOf(delivery: Delivery): string | undefined {

@@ -1,6 +1,6 @@
 /** An actor as the next message finds it. */
 import type { Birth } from "../core/envelope.ts";
-import type { ActorStatus, Cursor } from "../core/records.ts";
+import type { ActorStatus, Cursor, Waiting } from "../core/records.ts";
 import type { MachineState, Work } from "../machine/driver.ts";
 
 /** An actor as the next message finds it: committed, or decided and not yet committed. */
@@ -16,6 +16,8 @@ export interface Head {
   readonly machineJson: string | undefined;
   /** Of a child actor that was made. */
   readonly birth: Birth | undefined;
+  /** What waits for it outside its mailbox. */
+  readonly waiting: Waiting | undefined;
   /** Set while the state was brought here from another version, in memory alone: every decision commits it. */
   readonly migrated: MigratedHead | undefined;
 }
@@ -40,5 +42,6 @@ export const absentHead: Head = {
   snapshotJson: undefined,
   machineJson: undefined,
   birth: undefined,
+  waiting: undefined,
   migrated: undefined,
 };

@@ -6,7 +6,7 @@
  * 3. A lane has at most one commit in flight.
  */
 import type { Address } from "../core/address.ts";
-import type { Cursor, StateRecord } from "../core/records.ts";
+import type { Cursor, Outcome, StateRecord } from "../core/records.ts";
 import type { StreamName } from "../core/subjects.ts";
 import type { LiveChild } from "../machine/driver.ts";
 import type { Decision } from "./decision.ts";
@@ -45,6 +45,14 @@ export class Lane {
   /** Sequences per stream that were read and not kept, because the lane holds enough: read again later, in order. */
   readonly overflow: Record<StreamName, number[]> = { ingress: [], core: [] };
   refilling = false;
+  /** Timers that were due while the actor took nothing: they are queued again when it does. */
+  aside: Delivery[] = [];
+  /** Messages that failed and wait for another attempt, as long as they are in memory. */
+  readonly kept = new Map<number, Delivery>();
+  /** In the phase `waiting`: until the next attempt of a message that holds the others. */
+  isHeld = false;
+  /** In the phase `waiting`: until those that stand in line have been read. */
+  isLineWanted = false;
   cancelTimer: (() => void) | undefined;
   /** True while the lane stands in the committer's list. */
   isDirty = false;
@@ -69,6 +77,7 @@ export class Lane {
   get isIdle(): boolean {
     return (
       this.queue.length === 0 &&
+      this.aside.length === 0 &&
       this.decided.length === 0 &&
       this.inFlight.length === 0 &&
       this.overflow.ingress.length === 0 &&
@@ -115,8 +124,12 @@ export class Lane {
     this.head = decision.head;
     this.decided.push(decision);
     // What died was not applied: the next one with its key is tried.
-    const isApplied = decision.outcome !== "duplicate" && decision.outcome !== "dead";
-    if (isApplied && decision.key !== undefined && decision.answerJson !== undefined) {
+    if (
+      isHandled(decision.outcome) &&
+      decision.outcome !== "duplicate" &&
+      decision.key !== undefined &&
+      decision.answerJson !== undefined
+    ) {
       this.pendingKeys.set(decision.key, decision.answerJson);
     }
   }
@@ -142,6 +155,9 @@ export class Lane {
     const undone = [...this.inFlight, ...this.decided].map((decision) => decision.delivery);
     this.queue = undone.concat(this.queue);
     for (const delivery of this.queue) delivery.isKeyNew = false;
+    this.kept.clear();
+    this.isHeld = false;
+    this.isLineWanted = false;
     this.inFlight = [];
     this.decided = [];
     this.pendingKeys.clear();
@@ -159,8 +175,14 @@ export class Lane {
     this.cancelTimer?.();
     this.cancelTimer = undefined;
     this.queue = [];
+    this.aside = [];
     this.decided = [];
   }
+}
+
+/** False for the outcomes after which a message is tried again, or may be. */
+export function isHandled(outcome: Outcome): boolean {
+  return outcome !== "dead" && outcome !== "failed" && outcome !== "waiting";
 }
 
 /** The head that a stored state makes, brought to the version of the machine; throws as {@link Lane.load}. */
@@ -170,7 +192,7 @@ export function headOf(
   definition: RunnableDefinition | undefined,
   now: number,
 ): Head {
-  const { revision, status, cursor, machine, snapshot } = record;
+  const { revision, status, cursor, machine, snapshot, waiting } = record;
   const snapshotJson = snapshot === undefined ? undefined : JSON.stringify(snapshot);
   const birth = snapshot?.birth;
   const stored: Head = {
@@ -182,6 +204,7 @@ export function headOf(
     birth,
     snapshotJson,
     machineJson: machine === undefined ? undefined : JSON.stringify(machine),
+    waiting,
     migrated: undefined,
   };
   if (snapshotJson === undefined || definition === undefined || status === "new") return stored;

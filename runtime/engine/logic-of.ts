@@ -4,6 +4,7 @@ import { CorruptRecordError } from "../core/errors.ts";
 import type { MachineDriver } from "../machine/driver.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import type { Head } from "./head.ts";
+import { hasWaitingTimer, isWaitingTimer } from "./waiting.ts";
 
 /**
  * The driver of an actor.
@@ -26,6 +27,8 @@ export function driverOf(definition: RunnableDefinition, birth: Birth | undefine
 }
 
 /** True while a timer of the actor is set; false without a definition, which nothing can be said without. */
-export function hasTimer(definition: RunnableDefinition | undefined, { state, birth }: Head, timer: string): boolean {
+export function hasTimer(definition: RunnableDefinition | undefined, head: Head, timer: string): boolean {
+  const { state, birth, waiting } = head;
+  if (isWaitingTimer(timer)) return hasWaitingTimer(waiting, timer);
   return definition !== undefined && state !== undefined && driverOf(definition, birth).hasTimer(state, timer);
 }

@@ -338,6 +338,7 @@ export class ActorNode {
     }
     for (const partition of this.#partitions.values()) {
       await partition.purgeAged();
+      await partition.purgeWaited();
       if (this.#state !== "running") return;
     }
     if (this.#partitions.has(0)) await this.#purge.run();

@@ -24,7 +24,10 @@ export type OutboxItem =
   | { readonly kind: "topic"; readonly topic: string; readonly type: string; readonly eventJson: string }
   | { readonly kind: "key"; readonly key: string; readonly json: string }
   | { readonly kind: "dead"; readonly letter: string; readonly json: string }
-  | { readonly kind: "body"; readonly letter: string; readonly data: Uint8Array };
+  | { readonly kind: "body"; readonly letter: string; readonly data: Uint8Array }
+  /** A message that waits outside the mailbox. */
+  | { readonly kind: "wait"; readonly n: number; readonly json: string }
+  | { readonly kind: "wait-body"; readonly n: number; readonly data: Uint8Array };
 
 /** Work that becomes a record. */
 export type OutboxWork = Exclude<Work, { readonly kind: "reply" | "run" | "log" | "deliver" | "cancel" }>;
@@ -141,6 +144,7 @@ export function checkSizes(
 function bytesOf(item: OutboxItem, by: Address, maxRecordBytes: number): number {
   switch (item.kind) {
     case "body":
+    case "wait-body":
       return item.data.length;
     case "timer":
     case "live":

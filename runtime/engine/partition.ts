@@ -8,20 +8,13 @@
  */
 import { type Address, formatAddress, partitionOf } from "../core/address.ts";
 import { fromToken } from "../core/names.ts";
-import {
-  type CheckpointRecord,
-  decodeRecord,
-  encodeRecord,
-  type FailedAttempt,
-  type LiveRecord,
-  recordFormat,
-} from "../core/records.ts";
+import { type CheckpointRecord, decodeRecord, encodeRecord, type LiveRecord, recordFormat } from "../core/records.ts";
 import type { MailboxSubject, StreamName } from "../core/subjects.ts";
 import { sleep } from "../core/time.ts";
 import type { AppendRecord, LogReader, LogRecord } from "../log/log.ts";
 import type { NodeContext } from "./context.ts";
 import type { Decision } from "./decision.ts";
-import { type Delivery, unaddressedType } from "./delivery.ts";
+import { type Delivery, unaddressedType, untried } from "./delivery.ts";
 import type { Dispatcher, LaneOwner } from "./dispatcher.ts";
 import { Lane } from "./lane.ts";
 import { hasTimer } from "./logic-of.ts";
@@ -31,7 +24,6 @@ import { type TimerMarks, Timers } from "./timers.ts";
 
 const refillSize = 256;
 const maxSenders = 1000;
-const noAttempts: readonly FailedAttempt[] = [];
 const hourMs = 3_600_000;
 /** A quiet partition's mark is moved when it lies so far behind, or has stood for so long. */
 const worthAdvancing = 1024;
@@ -40,6 +32,8 @@ const staleMs = 60_000;
 const longestHoldMs = 500;
 /** The checkpoint of a partition in which nothing happens is written again so often, so that a successor need not look for timers far back. */
 const timersFromStepMs = 5 * 60_000;
+/** The records of so many actors that nothing waits for any more are removed at once. */
+const maxWaitedPerRound = 100;
 const noData = new Uint8Array(0);
 
 /** How far a partition has come when a checkpoint is written. */
@@ -68,6 +62,8 @@ export class Partition implements LaneOwner {
   readonly #advancedMs: Record<StreamName, number> = { ingress: 0, core: 0 };
   /** By filter: up to which sequence aged records are purged. */
   readonly #aged = new Map<string, number>();
+  /** Actors for which nothing waits any more, with the sequence of the state that says so: the records of what did are to be removed. */
+  readonly #waited = new Map<string, { readonly address: Address; readonly seq: number }>();
   #isClosed = false;
   #isDraining = false;
   #isPaused = false;
@@ -195,11 +191,17 @@ export class Partition implements LaneOwner {
   }
 
   handled(delivery: Delivery): void {
-    if (delivery.timer === undefined) this.#water[delivery.stream].handled(delivery.seq);
+    if (delivery.waiting !== undefined) {
+      if (delivery.wokenBy !== undefined) this.handled(delivery.wokenBy);
+    } else if (delivery.timer === undefined) this.#water[delivery.stream].handled(delivery.seq);
     else {
       this.#fired++;
       this.#timers.handled(delivery.subject);
     }
+  }
+
+  nothingWaits(lane: Lane): void {
+    this.#waited.set(lane.name, { address: lane.address, seq: lane.seq });
   }
 
   postpone(delivery: Delivery, delayMs?: number): void {
@@ -284,6 +286,17 @@ export class Partition implements LaneOwner {
   /** Removes the records of timers that are past and handled. */
   purgeTimers(): Promise<void> {
     return this.#timers.purge();
+  }
+
+  /** Removes the records of messages that have waited. */
+  async purgeWaited(): Promise<void> {
+    const { log, subjects } = this.#context;
+    for (const [name, { address, seq }] of [...this.#waited].slice(0, maxWaitedPerRound)) {
+      if (this.#isClosed) return;
+      await log.purge("core", subjects.waitsOf(this.id, address), seq + 1);
+      // Another message may have waited, and been handled, meanwhile.
+      if (this.#waited.get(name)?.seq === seq) this.#waited.delete(name);
+    }
   }
 
   /** Removes keys, published and emitted events that are older than their retention. */
@@ -396,6 +409,7 @@ export class Partition implements LaneOwner {
   #fire(timer: NearTimer): boolean {
     const lane = this.#laneOf(timer.lane, timer.of);
     const delivery: Delivery = {
+      ...untried,
       stream: "core",
       seq: 0,
       timer: timer.timer,
@@ -406,13 +420,6 @@ export class Partition implements LaneOwner {
       sender: undefined,
       data: noData,
       unaddressable: undefined,
-      attempts: noAttempts,
-      retryState: undefined,
-      firstTriedMs: 0,
-      notBeforeMs: 0,
-      duplicateOf: undefined,
-      isKeyNew: false,
-      verdict: undefined,
     };
     return this.#dispatcher.accept(lane, delivery, false);
   }
@@ -427,6 +434,7 @@ export class Partition implements LaneOwner {
 
   #delivery(stream: StreamName, record: LogRecord, to: Address, unaddressable?: string): Delivery {
     return {
+      ...untried,
       stream,
       seq: record.seq,
       subject: record.subject,
@@ -434,13 +442,6 @@ export class Partition implements LaneOwner {
       sender: stream === "ingress" ? this.#senderOf(record.subject) : undefined,
       data: record.data,
       unaddressable,
-      attempts: noAttempts,
-      retryState: undefined,
-      firstTriedMs: 0,
-      notBeforeMs: 0,
-      duplicateOf: undefined,
-      isKeyNew: false,
-      verdict: undefined,
     };
   }
 

@@ -16,7 +16,7 @@ import type { LogRecord } from "../log/log.ts";
 import { decide } from "./decide.ts";
 import type { DecideEnv, Decision } from "./decision.ts";
 import type { RunnableDefinition } from "./definition.ts";
-import type { Delivery } from "./delivery.ts";
+import { type Delivery, untried } from "./delivery.ts";
 import { absentHead, type Head } from "./head.ts";
 import { headOf } from "./lane.ts";
 
@@ -148,8 +148,7 @@ export class ActorReplay {
     const isMigrated = head.migrated !== undefined || expected.migrated !== undefined;
     for (const message of handled) {
       events.push(message.event);
-      // What died has changed nothing, and what was recognised as a repetition was applied before.
-      if (message.outcome === "dead" || message.outcome === "duplicate") {
+      if (isWithoutEffect(message)) {
         head = { ...head, revision: message.revision };
         continue;
       }
@@ -183,14 +182,27 @@ function whyNotReplayable(
   if (after.revision - (before?.state.revision ?? 0) !== after.handled.length) {
     return "It came of so many messages at once that not all of them are kept.";
   }
-  for (const { outcome, event, data, frame } of after.handled) {
-    if (outcome === "duplicate" || (outcome === "dead" && frame?.timer === undefined)) continue;
-    if (outcome === "dead") return `${event} was a timer that died, and what came of it is not told.`;
+  for (const message of after.handled) {
+    const { outcome, event, data, frame } = message;
+    if (outcome === "dead" && frame?.timer !== undefined)
+      return `${event} was a timer that died, and what came of it is not told.`;
+    if (isWithoutEffect(message)) continue;
     if (data === undefined && frame === undefined) {
       return `What ${event === "" ? "a message" : event} carried is not kept: it was large, came with many others, or was handled by an earlier version of Statewright.`;
     }
   }
   return undefined;
+}
+
+/** What died or waits has changed nothing, and what was recognised as a repetition was applied before. */
+function isWithoutEffect({ outcome }: HandledMessage): boolean {
+  return (
+    outcome === "dead" ||
+    outcome === "duplicate" ||
+    outcome === "failed" ||
+    outcome === "waiting" ||
+    outcome === "released"
+  );
 }
 
 const unlimited: DecideEnv["limits"] = {
@@ -223,13 +235,8 @@ function decideAgain(definition: RunnableDefinition, to: Address, head: Head, me
     sender: stream === "ingress" ? by : undefined,
     data: timer === undefined ? encodeEnvelope(envelope) : new Uint8Array(),
     unaddressable: undefined,
-    attempts: [],
-    retryState: undefined,
-    firstTriedMs: 0,
-    notBeforeMs: 0,
-    duplicateOf: undefined,
+    ...untried,
     isKeyNew: true,
-    verdict: undefined,
   };
   return decide(definition, head, delivery, {
     now: at,

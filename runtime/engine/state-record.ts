@@ -17,7 +17,7 @@ export function stateRecordBytes(
   outbox: number,
 ): Uint8Array {
   const { head } = decisions[decisions.length - 1] as Decision;
-  const fixed: Omit<StateRecord, "machine" | "snapshot" | "handled"> = {
+  const fixed: Omit<StateRecord, "machine" | "snapshot" | "handled" | "waiting"> = {
     format: recordFormat,
     revision: head.revision,
     status: head.status,
@@ -27,6 +27,7 @@ export function stateRecordBytes(
     outbox,
   };
   let json = JSON.stringify(fixed).slice(0, -1);
+  if (head.waiting !== undefined) json += `,"waiting":${JSON.stringify(head.waiting)}`;
   if (head.machineJson !== undefined) json += `,"machine":${head.machineJson}`;
   if (head.snapshotJson !== undefined) json += `,"snapshot":${head.snapshotJson}`;
   // A commit of a busy actor holds hundreds of messages: the newest are told, and those whose sender may come to ask.
@@ -43,9 +44,10 @@ function replayable(decisions: readonly Decision[]): string[] | undefined {
   if (decisions.length > maxHandledPerRecord) return undefined;
   const handled: string[] = [];
   let chars = 0;
-  for (const { handledJson, envelope, delivery } of decisions) {
-    // What cannot be read has no effect that could be replayed.
-    const carried = envelope === undefined ? "" : carriedJson(envelope, delivery);
+  for (const { handledJson, envelope, delivery, outcome } of decisions) {
+    // What cannot be read has no effect that could be replayed, and neither has what is tried later.
+    const isPlain = envelope === undefined || outcome === "failed" || outcome === "waiting";
+    const carried = isPlain ? "" : carriedJson(envelope, delivery);
     if (carried === undefined || carried.length > maxReplayChars) return undefined;
     chars += carried.length;
     if (chars > maxReplayCharsPerRecord) return undefined;

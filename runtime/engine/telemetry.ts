@@ -24,6 +24,8 @@ export interface NodeCounters {
   stale: number;
   /** Failed attempts that were followed by another one. */
   retries: number;
+  /** Messages put in line since their actor took nothing: it is parked, or waits for another attempt. */
+  waiting: number;
   /** Messages moved to the dead letters. */
   deadLetters: number;
   deadLettersByReason: Partial<Record<DeadReason, number>>;
@@ -74,6 +76,7 @@ export class Telemetry {
     duplicates: 0,
     stale: 0,
     retries: 0,
+    waiting: 0,
     deadLetters: 0,
     deadLettersByReason: {},
     commits: 0,

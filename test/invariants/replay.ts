@@ -9,7 +9,7 @@ import { decide } from "../../runtime/engine/decide.ts";
 import { decideDead } from "../../runtime/engine/decide-dead.ts";
 import type { DecideEnv, Decision } from "../../runtime/engine/decision.ts";
 import type { RunnableDefinition } from "../../runtime/engine/definition.ts";
-import type { Delivery } from "../../runtime/engine/delivery.ts";
+import { type Delivery, untried } from "../../runtime/engine/delivery.ts";
 import { absentHead, type Head } from "../../runtime/engine/head.ts";
 import { Undeliverable } from "../../runtime/engine/message.ts";
 import type { LogLimits, LogRecord } from "../../runtime/log/log.ts";
@@ -83,13 +83,8 @@ function decideAgain(
     sender: mail.stream === "ingress" ? mail.by : undefined,
     data: mail.record.data,
     unaddressable: mail.actor.startsWith("_/") ? "-" : undefined,
-    attempts: [],
-    retryState: undefined,
-    firstTriedMs: 0,
-    notBeforeMs: 0,
-    duplicateOf: undefined,
+    ...untried,
     isKeyNew: true,
-    verdict: undefined,
   };
   const env: DecideEnv = {
     now: mail.handled?.said.at ?? 0,
