@@ -41,13 +41,18 @@ export class Backlog {
     return this.#queued;
   }
 
+  /** False while the node holds so much that timers had better wait where they are. */
+  get hasRoomForTimers(): boolean {
+    return this.#queued < this.#context.settings.maxQueued / 2;
+  }
+
   /** False when the lane holds as much as it may. */
   hasRoom(lane: Lane): boolean {
     return !isStuck(lane) || lane.queue.length < (this.#isFull ? maxHeldWhenFull : maxHeld);
   }
 
-  /** As {@link Backlog.hasRoom}, for a timer: those that a lane cannot take are not read again but offered again, so few will do. */
-  hasRoomForTimer(lane: Lane): boolean {
+  /** As {@link Backlog.hasRoom}, for a timer of a lane: those that a lane cannot take are not read again but offered again, so few will do. */
+  hasRoomForTimerOf(lane: Lane): boolean {
     return lane.phase !== "parked" && (lane.phase !== "waiting" || lane.queue.length < maxHeldWhenFull);
   }
 

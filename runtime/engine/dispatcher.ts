@@ -162,14 +162,14 @@ export class Dispatcher {
 
   /** False while the node holds so much that timers had better wait where they are. */
   get hasRoomForTimers(): boolean {
-    return this.#backlog.queued < this.#context.settings.maxQueued / 2;
+    return this.#backlog.hasRoomForTimers;
   }
 
   /** Takes a delivery that was read, or a timer; false when the lane holds enough and it must be read again later. */
   accept(lane: Lane, delivery: Delivery, isRefill: boolean): boolean {
     const isWake = delivery.timer !== undefined && isWaitingTimer(delivery.timer);
     if (delivery.timer !== undefined) {
-      if (isWake ? lane.phase === "parked" : !this.#backlog.hasRoomForTimer(lane)) return false;
+      if (isWake ? lane.phase === "parked" : !this.#backlog.hasRoomForTimerOf(lane)) return false;
     } else if (!isRefill) {
       if (lane.overflow[delivery.stream].length > 0) return false;
       if (!this.#backlog.hasRoom(lane)) return false;

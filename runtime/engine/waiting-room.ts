@@ -81,9 +81,10 @@ export class WaitingRoom {
     if (waiting === undefined) return "decide";
     if (!isBlocked(waiting)) return firstInLine(waiting) === undefined ? "decide" : this.#wantLine(lane);
     if (waiting.parked === undefined) {
+      // Without room, the timer that ends the hold would not come.
       const hold = holdOf(waiting);
       const leftMs = (hold?.retry.at ?? 0) - this.#context.time.now();
-      if (leftMs <= shortHoldMs && lane.queue.length <= maxHeldInMemory) {
+      if (leftMs <= shortHoldMs && lane.queue.length <= maxHeldInMemory && this.#host.backlog.hasRoomForTimers) {
         lane.isHeld = true;
         this.#host.wait(lane, Math.max(0, leftMs) + graceMs);
         return "stop";

@@ -24,10 +24,10 @@ export function checkBooks(reading: Reading, isQuiet: boolean): Violation[] {
     }
     const context = contextOf<RelayContext>(actor);
     const expected = chain.flatMap((commit) =>
-      commit.mails
-        .filter(({ handled }) => handled?.said.outcome === "applied" || handled?.said.outcome === "created")
-        .filter(({ envelope }) => logged.has(envelope?.event?.type ?? ""))
-        .map(({ envelope }) => String(envelope?.event?.uid)),
+      commit.entries
+        .filter(({ said }) => said.outcome === "applied" || said.outcome === "created")
+        .filter(({ mail }) => logged.has(mail.envelope?.event?.type ?? ""))
+        .map(({ mail }) => String(mail.envelope?.event?.uid)),
     );
     const held = context?.log ?? [];
     if (expected.join(" ") !== held.join(" "))

@@ -7,12 +7,14 @@
  */
 import { formatAddress, partitionOf } from "../../runtime/core/address.ts";
 import { decodeEnvelope, type Envelope } from "../../runtime/core/envelope.ts";
+import { fromToken } from "../../runtime/core/names.ts";
 import type {
   CheckpointRecord,
   HandledMessage,
   KeyRecord,
   LetterRecord,
   StateRecord,
+  WaitingRecord,
 } from "../../runtime/core/records.ts";
 import { type StreamName, Subjects } from "../../runtime/core/subjects.ts";
 import type { LogRecord } from "../../runtime/log/log.ts";
@@ -84,6 +86,8 @@ export interface Mail {
   /** From whom it came: a client or an actor. */
   readonly by: string | undefined;
   handled: Handling | undefined;
+  /** Sequence of the state record that moved it out of the mailbox, when it was not handled at once. */
+  moved: number | undefined;
 }
 
 /** How one message was handled. */
@@ -95,11 +99,19 @@ export interface Handling {
   readonly revision: number;
 }
 
+/** What one commit says of one message. */
+export interface Entry {
+  readonly mail: Mail;
+  readonly said: HandledMessage;
+  /** The number under which it waited before; undefined: it was in the mailbox. */
+  readonly n: number | undefined;
+}
+
 /** One commit of one actor. */
 export interface ActorCommit {
   readonly seq: number;
   readonly state: StateRecord;
-  readonly mails: readonly Mail[];
+  readonly entries: readonly Entry[];
   readonly outbox: readonly LogRecord[];
 }
 
@@ -123,6 +135,8 @@ class Judge {
   readonly #mails: Mail[] = [];
   readonly #mailsOf = new Map<string, Record<StreamName, Mail[]>>();
   readonly #chains = new Map<string, ActorCommit[]>();
+  /** What waits for each actor outside its mailbox, by number. */
+  readonly #waiting = new Map<string, Map<number, Mail>>();
 
   constructor(evidence: Evidence) {
     this.#evidence = evidence;
@@ -154,7 +168,17 @@ class Judge {
     const actor = isAddressed ? formatAddress(parsed.to) : `_/${named}`;
     const envelope = isAddressed ? readEnvelope(record.data) : undefined;
     const by = parsed?.sender ?? envelope?.from;
-    const mail: Mail = { stream, seq: record.seq, record, partition: named, actor, envelope, by, handled: undefined };
+    const mail: Mail = {
+      stream,
+      seq: record.seq,
+      record,
+      partition: named,
+      actor,
+      envelope,
+      by,
+      handled: undefined,
+      moved: undefined,
+    };
     this.#mails.push(mail);
     let mailbox = this.#mailsOf.get(actor);
     if (mailbox === undefined) {
@@ -207,8 +231,8 @@ class Judge {
     if (state.previous !== (before?.seq ?? 0)) {
       this.#fail("I5", `${where} names ${state.previous} as its predecessor, which is ${before?.seq ?? 0}`);
     }
-    const mails = this.#handledBy(where, record.seq, state, before?.state);
     const outbox = core.slice(index + 1, index + 1 + state.outbox);
+    const entries = this.#handledBy(actor, where, record.seq, state, before?.state, outbox);
     if (outbox.length < state.outbox) {
       this.#fail("I3", `${where} announces ${state.outbox} records, ${outbox.length} follow`);
     }
@@ -221,13 +245,23 @@ class Judge {
       const isRedrive = kindOf(isTornOff) === "dead" && readJson<LetterRecord>(isTornOff)?.status !== "dead";
       if (!isRedrive) this.#fail("I3", `${where} is followed by more than the ${state.outbox} records it announces`);
     }
-    this.#checkLetters(where, mails, outbox);
-    chain.push({ seq: record.seq, state, mails, outbox });
+    this.#checkLetters(where, entries, outbox);
+    chain.push({ seq: record.seq, state, entries, outbox });
     return strangers.length > 0 ? 0 : outbox.length;
   }
 
-  /** Finds the messages that a state record marks as handled: all those of the mailbox between its predecessor's cursor and its own. */
-  #handledBy(where: string, stateSeq: number, state: StateRecord, before: StateRecord | undefined): Mail[] {
+  /**
+   * Finds the messages that a state record tells of: all those of the mailbox between its predecessor's cursor and its own, and some of those that waited
+   * outside. What waits afterwards must be what waited before, without what was handled, and with what was moved.
+   */
+  #handledBy(
+    actor: string,
+    where: string,
+    stateSeq: number,
+    state: StateRecord,
+    before: StateRecord | undefined,
+    outbox: readonly LogRecord[],
+  ): Entry[] {
     const from = before?.cursor ?? { ingress: 0, core: 0 };
     const revisionBefore = before?.revision ?? 0;
     if (state.revision !== revisionBefore + state.handled.length) {
@@ -239,38 +273,59 @@ class Judge {
     if (state.cursor.ingress < from.ingress || state.cursor.core < from.core) {
       this.#fail("I2", `the cursor of ${where} went back: ${JSON.stringify(from)} to ${JSON.stringify(state.cursor)}`);
     }
-    const mailbox = this.#mailsOf.get(where.slice(0, where.indexOf(" at ")));
+    const mailbox = this.#mailsOf.get(actor);
     const between = (stream: StreamName): Mail[] =>
       (mailbox?.[stream] ?? []).filter((mail) => mail.seq > from[stream] && mail.seq <= state.cursor[stream]);
     const ingress = between("ingress");
     const core = between("core");
-    const order = interleave(state.handled, ingress, core, 0, 0, []);
+    const waiting = this.#waiting.get(actor) ?? new Map<number, Mail>();
+    this.#waiting.set(actor, waiting);
+    const after = numbersIn(state);
+    const order = interleave(state.handled, ingress, core, waiting, after, 0, 0, []);
     if (order === undefined) {
-      const idsOf = (mails: readonly Mail[]): string => mails.map((mail) => mail.envelope?.id ?? "?").join(" ");
+      const idsOf = (mails: Iterable<Mail>): string => [...mails].map((mail) => mail.envelope?.id ?? "?").join(" ");
       this.#fail(
         "I1",
-        `${where} moves its cursor over [${idsOf(ingress)}] and [${idsOf(core)}], but says that it handled [${state.handled
-          .map((each) => each.message)
-          .join(" ")}] in this order`,
+        `${where} moves its cursor over [${idsOf(ingress)}] and [${idsOf(core)}], [${idsOf(waiting.values())}] waits, but it says that it handled [${state.handled
+          .map((each) => `${each.message} ${each.outcome}`)
+          .join(", ")}] in this order`,
       );
       return [];
     }
-    for (const [i, mail] of order.entries()) {
-      const said = state.handled[i] as HandledMessage;
+    const moved = new Map<string, number>();
+    for (const record of outbox) {
+      if (kindOf(record) !== "wait" || record.subject.endsWith(".body")) continue;
+      const source = readJson<WaitingRecord>(record)?.source;
+      moved.set(`${source?.stream} ${source?.seq}`, Number(record.subject.slice(record.subject.lastIndexOf(".") + 1)));
+    }
+    for (const [i, { mail, said, n }] of order.entries()) {
       if (mail.stream === "core" && mail.seq >= stateSeq) this.#fail("I1", `${where} handled a message not stored yet`);
+      const name = `${mail.stream} ${mail.seq}`;
+      if (isLater(said)) {
+        const number = moved.get(name);
+        if (number === undefined) this.#fail("I1", `${where} puts ${said.message} off without a record of it`);
+        else if (n !== undefined && n !== number) this.#fail("I1", `${where} gives ${said.message} another number`);
+        else waiting.set(number, mail);
+        mail.moved ??= stateSeq;
+        continue;
+      }
+      if (n !== undefined) waiting.delete(n);
       mail.handled = { said, stateSeq, revision: revisionBefore + i + 1 };
     }
+    const left = [...waiting.keys()].sort((x, y) => x - y);
+    if (left.join() !== after.join())
+      this.#fail("I1", `${where} says that ${after.join()} wait, but ${left.join()} do`);
     return order;
   }
 
   /** Every dead message has its letter in the same commit, and no letter is without a dead message (I6). */
-  #checkLetters(where: string, mails: readonly Mail[], outbox: readonly LogRecord[]): void {
+  #checkLetters(where: string, entries: readonly Entry[], outbox: readonly LogRecord[]): void {
     const letters = outbox
       .filter((record) => kindOf(record) === "dead")
       .map((record) => readJson<LetterRecord>(record));
-    const dead = mails.filter((mail) => mail.handled?.said.outcome === "dead");
-    for (const mail of dead) {
-      const letter = letters.find((each) => each?.letter === mail.handled?.said.letter);
+    const dead = entries.filter(({ said }) => said.outcome === "dead");
+    for (const { mail, said } of dead) {
+      const letter = letters.find((each) => each?.letter === said.letter);
       if (letter === undefined)
         this.#fail("I6", `${where} says that ${mail.envelope?.id ?? mail.seq} is dead, without a letter`);
       else if (letter.source.seq !== mail.seq || letter.source.stream !== mail.stream)
@@ -289,9 +344,10 @@ class Judge {
       for (const record of commit.outbox) {
         if (kindOf(record) === "key") written.add(this.#subjects.lastName(record.subject) ?? "");
       }
-      for (const mail of commit.mails) {
+      for (const { mail, said } of commit.entries) {
         const { envelope } = mail;
-        const outcome = mail.handled?.said.outcome;
+        const { outcome } = said;
+        if (isLater(said)) continue;
         if (envelope === undefined) {
           if (outcome !== "dead") this.#fail("I6", `${actor} handled bytes that are no message as ${outcome}`);
           continue;
@@ -327,6 +383,9 @@ class Judge {
       else if (send.key === undefined && mail.envelope?.id !== send.message)
         this.#fail("I1", `message ${send.message} to ${send.to} was confirmed, but ${mail.envelope?.id} is there`);
     }
+    const waits = new Set(
+      stored.core.filter((record) => kindOf(record) === "wait").map((record) => this.#waitOf(record)),
+    );
     const left = {
       ingress: new Set(stored.ingress.map((record) => record.seq)),
       core: new Set(stored.core.map((record) => record.seq)),
@@ -334,6 +393,12 @@ class Judge {
     for (const mail of this.#mails) {
       if (mail.handled !== undefined) continue;
       const what = `${mail.envelope?.id ?? "a message"} to ${mail.actor} (${mail.stream} ${mail.seq})`;
+      if (mail.moved !== undefined) {
+        const n = [...(this.#waiting.get(mail.actor) ?? [])].find(([, each]) => each === mail)?.[0];
+        if (n === undefined || !waits.has(`${mail.actor} ${n}`)) this.#fail("I1", `${what}, which waits, is gone`);
+        else if (isQuiet) this.#fail("progress", `${what} waits still`);
+        continue;
+      }
       if (!left[mail.stream].has(mail.seq)) this.#fail("I1", `${what} is gone and was never handled`);
       else if (isQuiet) this.#fail("progress", `${what} was not handled`);
     }
@@ -345,6 +410,12 @@ class Judge {
       if (![...letters].some((subject) => subject.endsWith(suffix)))
         this.#fail("I6", `the letter ${letter} of ${mail.actor} cannot be found any more`);
     }
+  }
+
+  /** Whose message waits in a record, and under which number. */
+  #waitOf({ subject }: LogRecord): string {
+    const [, , , , , type = "", id = "", n] = subject.split(".");
+    return `${type}/${fromToken(id)} ${n}`;
   }
 
   /** What one client sent to one actor is handled in the order in which it was sent (I4). */
@@ -384,7 +455,7 @@ class Judge {
       const cursor = readJson<CheckpointRecord>(record)?.cursor;
       if (cursor === undefined) continue;
       for (const mail of byPartition.get(Number(record.subject.split(".")[3])) ?? []) {
-        if (mail.seq > cursor[mail.stream] || isHandledBefore(mail, record.seq)) continue;
+        if (mail.seq > cursor[mail.stream] || hasLeftBefore(mail, record.seq)) continue;
         this.#fail(
           "I1",
           `the checkpoint at ${record.seq} passes over ${mail.envelope?.id ?? "a message"} to ${mail.actor} (${mail.stream} ${mail.seq}), which was not handled by then`,
@@ -397,15 +468,32 @@ class Judge {
   #checkPurges(): void {
     for (const purge of this.#evidence.purges) {
       const filter = purge.filter.split(".");
+      this.#checkPurgeOfWaiting(purge, filter);
       for (const mail of this.#mails) {
         if (mail.stream !== purge.stream || mail.seq >= purge.beforeSeq) continue;
         if (!isMatch(filter, mail.record.subject.split("."))) continue;
-        if (isHandledBefore(mail, purge.coreLength + 1)) continue;
+        if (hasLeftBefore(mail, purge.coreLength + 1)) continue;
         this.#fail(
           "I1",
           `a purge of ${purge.filter} below ${purge.beforeSeq} takes ${mail.envelope?.id ?? "a message"} to ${mail.actor} (${mail.seq}), which was not handled by then`,
         );
       }
+    }
+  }
+
+  /** A record of what waits goes when the message was handled, or has a newer record. */
+  #checkPurgeOfWaiting({ stream, beforeSeq, coreLength, filter: text }: PurgeEntry, filter: readonly string[]): void {
+    if (stream !== "core" || !text.includes(".wait.")) return;
+    const { core } = this.#evidence.journal;
+    for (const record of core) {
+      if (record.seq >= beforeSeq || kindOf(record) !== "wait") continue;
+      if (!isMatch(filter, record.subject.split("."))) continue;
+      if (core.some((each) => each.subject === record.subject && each.seq >= beforeSeq && each.seq <= coreLength))
+        continue;
+      const source = readJson<WaitingRecord>(record)?.source;
+      const mail = this.#mails.find(({ stream: from, seq }) => from === source?.stream && seq === source.seq);
+      if (mail?.handled !== undefined && mail.handled.stateSeq <= coreLength) continue;
+      this.#fail("I1", `a purge of ${text} below ${beforeSeq} takes ${record.subject}, which was not handled by then`);
     }
   }
 
@@ -441,7 +529,7 @@ class Judge {
 }
 
 /** Kinds of records that only a commit writes. */
-const emitted: ReadonlySet<string> = new Set(["mail", "topic", "emit", "key", "dead", "body"]);
+const emitted: ReadonlySet<string> = new Set(["mail", "topic", "emit", "key", "dead", "body", "wait", "timer"]);
 
 /** The kind of a CORE record, as its subject says it. */
 export function kindOf(record: LogRecord): string {
@@ -477,6 +565,24 @@ function isHandledBefore(mail: Mail, coreSeq: number): boolean {
   return mail.handled !== undefined && mail.handled.stateSeq < coreSeq;
 }
 
+/** It was handled, or stands in a record of its own. */
+function hasLeftBefore(mail: Mail, coreSeq: number): boolean {
+  return (mail.moved !== undefined && mail.moved < coreSeq) || isHandledBefore(mail, coreSeq);
+}
+
+/** A message that is tried again, or stands in line, is not handled yet. */
+function isLater({ outcome }: HandledMessage): boolean {
+  return outcome === "failed" || outcome === "waiting";
+}
+
+/** The numbers of the messages that wait, as a state says, in ascending order. */
+function numbersIn({ waiting }: StateRecord): number[] {
+  if (waiting === undefined) return [];
+  const numbers = new Set(Object.keys(waiting.retries ?? {}).map(Number));
+  for (let n = waiting.from; n < waiting.next; n++) if (waiting.gone?.includes(n) !== true) numbers.add(n);
+  return [...numbers].sort((a, b) => a - b);
+}
+
 /** True when a record can be an emission of the commit: it names the commit, or stands under the actor's own subjects. */
 function belongsTo(record: LogRecord, stateRecord: LogRecord, state: StateRecord, actor: string): boolean {
   const kind = kindOf(record);
@@ -484,8 +590,12 @@ function belongsTo(record: LogRecord, stateRecord: LogRecord, state: StateRecord
   if (kind === "mail") {
     return tokens[7]?.startsWith(`${state.commit}-`) === true && readEnvelope(record.data)?.from === actor;
   }
+  if (kind === "timer") {
+    const own = stateRecord.subject.split(".");
+    return tokens[3] === own[3] && tokens[8] === own[5] && tokens[9] === own[6];
+  }
   if (kind === "topic") return tokens[6]?.startsWith(`${state.commit}-`) === true;
-  if (kind !== "emit" && kind !== "key" && kind !== "dead" && kind !== "body") return false;
+  if (kind !== "emit" && kind !== "key" && kind !== "dead" && kind !== "body" && kind !== "wait") return false;
   const own = stateRecord.subject.split(".");
   if (tokens[3] !== own[3] || tokens[5] !== own[5] || tokens[6] !== own[6]) return false;
   if (kind === "emit") return tokens[8]?.startsWith(`${state.commit}-`) === true;
@@ -494,24 +604,34 @@ function belongsTo(record: LogRecord, stateRecord: LogRecord, state: StateRecord
   return state.handled.some((each) => each.message === message);
 }
 
-/** Puts the messages of two mailboxes into the order in which they were handled; undefined when there is none that fits. */
+/** Puts the messages of two mailboxes, and some that waited, into the order in which they were handled; undefined when there is none that fits. */
 function interleave(
   handled: readonly HandledMessage[],
   ingress: readonly Mail[],
   core: readonly Mail[],
+  waiting: ReadonlyMap<number, Mail>,
+  after: readonly number[],
   i: number,
   c: number,
-  order: Mail[],
-): Mail[] | undefined {
-  const said = handled[i + c];
+  order: Entry[],
+): Entry[] | undefined {
+  const said = handled[order.length];
   if (said === undefined) return i === ingress.length && c === core.length ? order : undefined;
-  for (const [mail, nextI, nextC] of [
-    [ingress[i], i + 1, c],
-    [core[c], i, c + 1],
-  ] as const) {
-    if (mail === undefined || (mail.envelope?.id ?? "") !== said.message) continue;
-    order.push(mail);
-    const found = interleave(handled, ingress, core, nextI, nextC, order);
+  const isOf = (mail: Mail | undefined): mail is Mail => (mail?.envelope?.id ?? "") === said.message;
+  const candidates: Array<[Entry, number, number]> = [];
+  const fromIngress = ingress[i];
+  const fromCore = core[c];
+  if (fromIngress !== undefined && isOf(fromIngress))
+    candidates.push([{ mail: fromIngress, said, n: undefined }, i + 1, c]);
+  if (fromCore !== undefined && isOf(fromCore)) candidates.push([{ mail: fromCore, said, n: undefined }, i, c + 1]);
+  for (const [n, mail] of waiting) {
+    // Afterwards it waits still, or does not, as was said of it.
+    if (!isOf(mail) || said.outcome === "waiting" || after.includes(n) !== (said.outcome === "failed")) continue;
+    if (!order.some((entry) => entry.n === n)) candidates.push([{ mail, said, n }, i, c]);
+  }
+  for (const [entry, nextI, nextC] of candidates) {
+    order.push(entry);
+    const found = interleave(handled, ingress, core, waiting, after, nextI, nextC, order);
     if (found !== undefined) return found;
     order.pop();
   }

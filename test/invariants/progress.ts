@@ -21,6 +21,8 @@ export class Progress {
       const record = core[this.#at] as LogRecord;
       const kind = kindOf(record);
       if (kind === "mail") this.#mails++;
+      // Whoever is to be tried again, or stands in line, has a record and is not handled.
+      if (kind === "wait") this.#handled--;
       if (kind !== "state") continue;
       // The revision stands at the front; only here is speed worth reading it so.
       const revision = Number(/"revision":(\d+)/.exec(Buffer.from(record.data.subarray(0, 60)).toString())?.[1]);

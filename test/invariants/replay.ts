@@ -4,9 +4,15 @@
  * It uses the engine's own `decide`, since that is what must be reproducible; what it is given comes from the journals only.
  */
 import { parseAddress } from "../../runtime/core/address.ts";
-import { decodeRecord, type LetterRecord } from "../../runtime/core/records.ts";
+import {
+  decodeRecord,
+  type HandledMessage,
+  type LetterRecord,
+  type WaitingRecord,
+} from "../../runtime/core/records.ts";
 import { decide } from "../../runtime/engine/decide.ts";
 import { decideDead } from "../../runtime/engine/decide-dead.ts";
+import { decideLine, decideRetry } from "../../runtime/engine/decide-waiting.ts";
 import type { DecideEnv, Decision } from "../../runtime/engine/decision.ts";
 import type { RunnableDefinition } from "../../runtime/engine/definition.ts";
 import { type Delivery, untried } from "../../runtime/engine/delivery.ts";
@@ -14,7 +20,7 @@ import { absentHead, type Head } from "../../runtime/engine/head.ts";
 import { Undeliverable } from "../../runtime/engine/message.ts";
 import type { LogLimits, LogRecord } from "../../runtime/log/log.ts";
 import { depend } from "./actors.ts";
-import { type ActorCommit, kindOf, type Mail, type Reading, readJson, type Violation } from "./oracle.ts";
+import { type ActorCommit, type Entry, kindOf, type Reading, readJson, type Violation } from "./oracle.ts";
 
 /** Decides all messages of all actors again; says where the journal holds something else. */
 export function replay(reading: Reading, definitions: readonly RunnableDefinition[], limits: LogLimits): Violation[] {
@@ -37,12 +43,11 @@ function replayActor(
   const answers = new Map<string, string>();
   for (const commit of chain) {
     const expected: string[] = [];
-    for (const mail of commit.mails) {
-      const letter = letterOf(commit, mail);
-      const decision = decideAgain(mail, head, definition, limits, answers, letter);
+    for (const entry of commit.entries) {
+      const decision = decideAgain(entry, commit, head, definition, limits, answers);
       if (typeof decision === "string") return `${actor} at ${commit.seq}: ${decision}`;
       // What is kept beside for replays by the product itself is no part of the decision.
-      const { data: _data, frame: _frame, ...rest } = mail.handled?.said ?? {};
+      const { data: _data, frame: _frame, ...rest } = entry.said;
       const said = JSON.stringify(rest);
       if (decision.handledJson !== said)
         return `${actor} at ${commit.seq} said ${said}, and says ${decision.handledJson} when it is replayed`;
@@ -68,12 +73,12 @@ function replayActor(
 }
 
 function decideAgain(
-  mail: Mail,
+  { mail, said, n }: Entry,
+  commit: ActorCommit,
   head: Head,
   definition: RunnableDefinition | undefined,
   limits: LogLimits,
   answers: ReadonlyMap<string, string>,
-  letter: LetterRecord | undefined,
 ): Decision | string {
   const delivery: Delivery = {
     stream: mail.stream,
@@ -84,36 +89,62 @@ function decideAgain(
     data: mail.record.data,
     unaddressable: mail.actor.startsWith("_/") ? "-" : undefined,
     ...untried,
+    ...(n === undefined ? {} : { waiting: n }),
     isKeyNew: true,
   };
   const env: DecideEnv = {
-    now: mail.handled?.said.at ?? 0,
+    now: said.at,
     node: "replay",
     limits,
     isReply: (subject) => typeof subject === "string",
     pendingKey: (key) => answers.get(key),
   };
-  const isGivenUp = letter?.reason === "attempts";
-  depend({ fails: () => isGivenUp });
+  const letter = letterOf(commit, said);
+  if (said.outcome === "waiting") {
+    // Of what was tried before it stood in line, its record tells.
+    return decideLine(definition, head, { ...delivery, ...triedOf(commit, delivery) }, env);
+  }
+  const isFailure = said.outcome === "failed" || letter?.reason === "attempts";
+  depend({ fails: () => isFailure });
   try {
     const decision = decide(definition, head, delivery, env);
-    if (letter !== undefined)
-      return `${mail.envelope?.id} died (${letter.reason}), and is ${decision.outcome} when it is replayed`;
+    if (letter !== undefined || isFailure)
+      return `${mail.envelope?.id} ${letter === undefined ? "failed" : `died (${letter.reason})`}, and is ${decision.outcome} when it is replayed`;
     return decision;
   } catch (error) {
+    if (said.outcome === "failed") {
+      const { retryAt, error: text } = said.failure as NonNullable<typeof said.failure>;
+      const next = { at: retryAt, isHold: true, error: text, on: undefined };
+      return decideRetry(definition, head, { ...delivery, ...triedOf(commit, delivery) }, env, next);
+    }
     if (letter === undefined) return `${mail.envelope?.id} throws when it is replayed: ${String(error)}`;
     const reason = error instanceof Undeliverable ? error.reason : letter.reason;
     // What does not follow from the message (how often and when it was tried) is taken from the letter.
     const dead = decideDead(definition, head, delivery, env, reason, letter.explanation, letter.attempts, undefined);
-    const item = dead.outbox[0];
+    const item = dead.outbox.find(({ kind }) => kind === "dead");
     if (item?.kind !== "dead") return `${mail.envelope?.id} has no letter when it is replayed`;
     const { attemptCount } = letter;
-    return { ...dead, outbox: [{ ...item, json: JSON.stringify({ ...JSON.parse(item.json), attemptCount }) }] };
+    const json = JSON.stringify({ ...JSON.parse(item.json), attemptCount });
+    return { ...dead, outbox: dead.outbox.map((each) => (each === item ? { ...item, json } : each)) };
   }
 }
 
-function letterOf(commit: ActorCommit, mail: Mail): LetterRecord | undefined {
-  const name = mail.handled?.said.letter;
+/** What was tried with a message, as the record says under which it waits. */
+function triedOf(
+  commit: ActorCommit,
+  { stream, seq }: Delivery,
+): Pick<Delivery, "attempts" | "attemptCount" | "firstAt" | "retryState"> {
+  for (const record of commit.outbox) {
+    if (kindOf(record) !== "wait") continue;
+    const stored = decodeRecord<WaitingRecord>("a waiting message", record.data);
+    if (stored.source?.stream !== stream || stored.source.seq !== seq) continue;
+    const { attempts, attemptCount, firstAt, retry } = stored;
+    return { attempts, attemptCount, firstAt, retryState: retry as Delivery["retryState"] };
+  }
+  return untried;
+}
+
+function letterOf(commit: ActorCommit, { letter: name }: HandledMessage): LetterRecord | undefined {
   if (name === undefined) return undefined;
   const record = commit.outbox.find((each) => kindOf(each) === "dead" && each.subject.endsWith(`.${name}`));
   return record === undefined ? undefined : decodeRecord<LetterRecord>("a dead letter", record.data);
@@ -134,6 +165,10 @@ function textOf(item: Decision["outbox"][number]): string {
       return `dead ${item.json}`;
     case "body":
       return `body ${item.letter}`;
+    case "wait":
+      return `wait ${item.n} ${item.json}`;
+    case "timer":
+      return `timer ${item.timer} ${item.atMs}`;
     default:
       return `${item.kind} is nothing that these actors do`;
   }
@@ -153,6 +188,10 @@ function textOfRecord(record: LogRecord): string {
       return `key ${tokens[7]} ${withoutSnapshot(json)}`;
     case "dead":
       return `dead ${json}`;
+    case "wait":
+      return `wait ${tokens[7]} ${json}`;
+    case "timer":
+      return `timer ${tokens[10]} ${readJson<{ at: number }>(record)?.at}`;
     default:
       return `${kindOf(record)} ${tokens[7]}`;
   }
