@@ -313,6 +313,8 @@ export class Dispatcher {
       lane.push(decision);
       this.committer.added(lane);
       this.#context.fault(pointOf(decision));
+      // Timers that were due while the actor took nothing come before what is in the mailbox.
+      if (lane.aside.length > 0) this.#waiting.moved(lane);
     }
     this.#waiting.moved(lane);
     this.settled(lane);

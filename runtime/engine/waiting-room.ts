@@ -23,6 +23,7 @@ import {
   holdOf,
   isBlocked,
   isInLine,
+  isLineOpen,
   isRetriedTimer,
   isWaiting,
   isWaitingTimer,
@@ -71,6 +72,7 @@ export class WaitingRoom {
 
   /** Whether the first delivery of the lane is decided now. A timer must be one that is set. */
   turn(lane: Lane, delivery: Delivery): Turn {
+    lane.isHeld = false;
     const { waiting } = lane.head;
     if (delivery.waiting !== undefined) return this.#turnOfWaiting(lane, delivery, delivery.waiting);
     if (delivery.timer !== undefined) {
@@ -109,9 +111,13 @@ export class WaitingRoom {
       lane.isLineWanted = false;
       this.#readLine(lane);
     }
+    if (lane.phase !== "ready") return;
     const { waiting } = lane.head;
-    if (lane.aside.length === 0 || lane.phase !== "ready") return;
-    if (isBlocked(waiting) || firstInLine(waiting) !== undefined) return;
+    if (isLineOpen(waiting)) {
+      if (lane.queue.length === 0) this.#wantLine(lane);
+      return;
+    }
+    if (lane.aside.length === 0 || isBlocked(waiting)) return;
     const back = lane.aside;
     lane.aside = [];
     lane.queue = back.concat(lane.queue);

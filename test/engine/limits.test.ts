@@ -60,7 +60,8 @@ describe("a lane that cannot move", () => {
     expect(free.context.items).toEqual(Array.from({ length: 200 }, (_, i) => i * 10));
     await advance(100);
     expect(nodes[0]?.stats().queued).toBeLessThan(400);
-    expect(nodes[0]?.stats().pending).toBe(2001);
+    // The first one failed, and waits in a record of its own.
+    expect(nodes[0]?.stats().pending).toBe(2000);
     isBroken = false;
     const stuck = await run(client.waitFor(list.ref("stuck"), (view) => view.context.items.length === 2001));
     expect(stuck.context.items).toEqual([-1, ...Array.from({ length: 2000 }, (_, i) => i)]);
