@@ -46,6 +46,7 @@ export {
 } from "./actors/define-actor.ts";
 export type { SpaceOptions } from "./actors/space-options.ts";
 export { type NodeOptions, type StatewrightNode, startNode } from "./actors/start-node.ts";
+export type { ChildOptions, SupervisionOptions } from "./actors/supervision.ts";
 export type { ActorView, ChildView, HistoryEntry, TimerView } from "./actors/view.ts";
 export * from "./runtime/core/errors.ts";
 export type {
@@ -64,4 +65,11 @@ export {
   type EmbeddedServerOptions,
   startEmbeddedServer,
 } from "./runtime/server/embedded-server.ts";
-export type { RetryPolicy, RetryPolicyInput, ScheduledRetryPolicy } from "./runtime/supervise/retry-policy.ts";
+export type {
+  FixedRetryPolicy,
+  ImmediateRetryPolicy,
+  RetryLimits,
+  RetryPolicy,
+  RetryPolicyInput,
+  ScheduledRetryPolicy,
+} from "./runtime/supervise/retry-policy.ts";

@@ -7,7 +7,6 @@
  */
 import * as Effect from "effect/Effect";
 import { formatAddress } from "../runtime/core/address.ts";
-import { isStatewrightError } from "../runtime/core/errors.ts";
 import { checkActivityName } from "../runtime/core/names.ts";
 import { systemTime } from "../runtime/core/time.ts";
 import { attachRunnable, defaultHeartbeatMs, runnableOf } from "../runtime/engine/activities.ts";
@@ -15,11 +14,7 @@ import type { ActivityLimits, RunnableActivity } from "../runtime/engine/definit
 import { refusedValue, runAttempt } from "../runtime/engine/run-attempt.ts";
 import { type ActivityLogic, type LiveRun, makeActivityLogic } from "../runtime/machine/activity-logic.ts";
 import { durationMs, refuseProblems, shown, unknownOptions } from "../runtime/supervise/check-options.ts";
-import {
-  type CompiledRetryPolicy,
-  compileRetryPolicy,
-  type RetryPolicyInput,
-} from "../runtime/supervise/retry-policy.ts";
+import { compileRetryPolicy, type RetryPolicyInput, readRetryPolicy } from "../runtime/supervise/retry-policy.ts";
 import type { DurationInput } from "./client/context.ts";
 import { type InferInput, type InferOutput, isSchema, type Schema, validate } from "./schema.ts";
 
@@ -258,18 +253,12 @@ function readRetry(
   input: RetryPolicyInput | undefined,
   problems: string[],
 ): Pick<RunnableActivity, "retry" | "isWorthRetrying"> {
-  let retry: CompiledRetryPolicy = compileRetryPolicy({});
+  let retry = readRetryPolicy(input, "retry", problems) ?? compileRetryPolicy();
   let retryIf: ((error: unknown) => boolean) | undefined;
-  try {
-    retry = compileRetryPolicy(input);
-    if (input !== undefined && "retryIf" in input && input.retryIf !== undefined) {
-      const { retryIf: given, ...rest } = input;
-      retryIf = given;
-      retry = compileRetryPolicy(rest);
-    }
-  } catch (error) {
-    if (!isStatewrightError(error)) throw error;
-    problems.push(...(error.details.problems as readonly string[]));
+  if (typeof input === "object" && input !== null && "retryIf" in input && typeof input.retryIf === "function") {
+    const { retryIf: given, ...rest } = input;
+    retryIf = given;
+    retry = readRetryPolicy(rest, "retry", []) ?? retry;
   }
   return {
     retry,

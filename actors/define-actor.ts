@@ -7,25 +7,20 @@
  */
 import { type Address, makeAddress } from "../runtime/core/address.ts";
 import { isReservedEvent } from "../runtime/core/envelope.ts";
-import { isStatewrightError } from "../runtime/core/errors.ts";
 import { checkType } from "../runtime/core/names.ts";
 import { activitiesOf } from "../runtime/engine/activities.ts";
-import type { DoorCheck, RunnableDefinition, Supervision } from "../runtime/engine/definition.ts";
+import type { DoorCheck, RunnableDefinition } from "../runtime/engine/definition.ts";
 import {
   type Migration,
   type MigrationTree,
   readMigrations,
   type VersionedMachine,
 } from "../runtime/engine/migration.ts";
-import type { MachineEvent } from "../runtime/machine/driver.ts";
+import type { MachineDriver, MachineEvent } from "../runtime/machine/driver.ts";
 import { prepareMachine } from "../runtime/machine/prepare-machine.ts";
 import { nearestName, refuseProblems, shown, unknownOptions } from "../runtime/supervise/check-options.ts";
-import {
-  type CompiledRetryPolicy,
-  compileRetryPolicy,
-  type RetryPolicyInput,
-} from "../runtime/supervise/retry-policy.ts";
 import { type InferInput, isSchema, type Schema, validate } from "./schema.ts";
+import { type ChildOptions, readSupervision, type SupervisionOptions } from "./supervision.ts";
 
 /** Any XState machine. */
 export type AnyMachine = Parameters<typeof prepareMachine>[0];
@@ -78,10 +73,13 @@ type EventsOption<Machine> =
     ? EventSchemas<Event> | Schema<unknown, Event>
     : never;
 
+type EventTypeOf<Machine> =
+  MachineEventOf<Machine> extends infer Event extends { readonly type: string } ? Event["type"] : never;
+
 type InputOption<Machine> = Schema<unknown, MachineInputOf<Machine>> | ((id: string) => MachineInputOf<Machine>);
 
 /** Options of {@link defineActor}. */
-export interface ActorOptions<Machine, Events, Input> {
+export interface ActorOptions<Machine, Events, Input> extends SupervisionOptions {
   /** The XState machine that every actor of the type runs. */
   readonly machine: Machine;
   /**
@@ -94,8 +92,10 @@ export interface ActorOptions<Machine, Events, Input> {
    * comes into being with its first event, and the function makes its input from its id. Default: the same, with the input `{ id }`.
    */
   readonly input?: Input;
-  /** When a failed message is tried again, and when it becomes a dead letter. Default: see `RetryPolicy`. */
-  readonly retry?: RetryPolicyInput;
+  /** What is done differently about messages with events of a type; what an override leaves out is the actor's. It holds for child actors too, and may be for an event that their machines name. */
+  readonly overrides?: { readonly [Type in EventTypeOf<Machine>]?: SupervisionOptions };
+  /** What is done about child actors that fail, by the name of their logic; deeper ones by the way to them, as in `"payment.card"`. */
+  readonly children?: { readonly [name: string]: ChildOptions };
   /**
    * How the states of actors that were made under other versions of the machine become states of this one, by the versions they lead from and to:
    * `{ "1->2": (state) => … }`; `none` stands for a machine without a version. Chains are followed. Under the name of actor logic that is a machine stand the
@@ -203,7 +203,7 @@ export type EmittedOf<Definition, Type = "*"> =
       : Event & (Type extends "*" ? unknown : { readonly type: Type })
     : { readonly type: Type extends "*" ? string : Type; readonly [field: string]: unknown };
 
-const optionNames = ["machine", "events", "input", "retry", "migrate"];
+const optionNames = ["machine", "events", "input", "retry", "order", "onExhausted", "overrides", "children", "migrate"];
 const brand = Symbol.for("statewright.actor");
 
 /**
@@ -219,6 +219,7 @@ const brand = Symbol.for("statewright.actor");
  *   machine: counterMachine,
  *   events: { ADD: z.object({ amount: z.number() }), RESET: null },
  *   retry: { maxAttempts: 3 },
+ *   overrides: { RESET: { retry: "never" } },
  * });
  * ```
  */
@@ -237,9 +238,7 @@ export function defineActor<
   MachineEmittedOf<Machine>
 > {
   checkType(type);
-  const { events, input, retry, migrations } = readOptions(type, options);
-  const driver = prepareMachine(options.machine);
-  const supervision: Supervision = { retry, order: "hold", onExhausted: "skip" };
+  const { driver, events, input, supervision, migrations } = readOptions(type, options);
   const definition: ActorDefinition<
     SentEvents<Machine, Events>,
     MachineContextOf<Machine>,
@@ -251,8 +250,7 @@ export function defineActor<
     driver,
     migrations,
     delivery: "effectively-once",
-    supervision: () => supervision,
-    restart: () => undefined,
+    ...supervision,
     eventTypes: events instanceof Map ? [...events.keys()] : undefined,
     needsCreate: input !== undefined && isSchema(input),
     ref: (id) => ({ ...makeAddress(type, id), definition }),
@@ -278,17 +276,18 @@ type EventDoor = ReadonlyMap<string, Schema | null> | Schema | undefined;
 interface ReadOptions {
   readonly events: EventDoor;
   readonly input: Schema | ((id: string) => unknown) | undefined;
-  readonly retry: CompiledRetryPolicy;
+  readonly driver: MachineDriver;
+  readonly supervision: Pick<RunnableDefinition, "supervision" | "restart">;
   readonly migrations: MigrationTree | undefined;
 }
 
 function readOptions(type: string, options: unknown): ReadOptions {
   const attempted = `Cannot define actor type "${type}"`;
   if (typeof options !== "object" || options === null) {
-    refuseProblems(attempted, [`the options are ${shown(options)}: use { machine, events, input, retry, migrate }`]);
+    refuseProblems(attempted, [`the options are ${shown(options)}: use { machine } and what else it needs`]);
   }
   // Read as unknown throughout: JavaScript callers hand in what they like.
-  const { machine, events, input, retry, migrate } = options as Readonly<Record<string, unknown>>;
+  const { machine, events, input, migrate } = options as Readonly<Record<string, unknown>>;
   const problems = unknownOptions(options as object, optionNames, "");
   if (machine === undefined || machine === null)
     problems.push("machine is missing: use what XState's createMachine returns");
@@ -296,17 +295,30 @@ function readOptions(type: string, options: unknown): ReadOptions {
   if (input !== undefined && !isSchema(input) && typeof input !== "function") {
     problems.push(`input is ${shown(input)}: use a schema, or a function that makes the input from the id`);
   }
-  let policy: CompiledRetryPolicy | undefined;
-  try {
-    policy = compileRetryPolicy(retry as RetryPolicyInput | undefined);
-  } catch (error) {
-    if (!isStatewrightError(error)) throw error;
-    problems.push(...(error.details.problems as readonly string[]));
-  }
+  const [driver, refusal] = isMachine(machine) ? prepared(machine) : [];
+  const eventTypes = door instanceof Map ? [...door.keys()] : undefined;
+  const supervision = readSupervision(options as object, driver, eventTypes, problems);
   // What is no machine is refused for that, and not for having no version.
   const migrations = isMachine(machine) ? readMigrations(migrate, versionsOf(machine, new Set()), problems) : undefined;
   refuseProblems(attempted, problems);
-  return { events: door, input: input as ReadOptions["input"], retry: policy as CompiledRetryPolicy, migrations };
+  if (refusal !== undefined) throw refusal;
+  return {
+    // What looks like no machine at all is refused here.
+    driver: driver ?? prepareMachine(machine as AnyMachine),
+    events: door,
+    input: input as ReadOptions["input"],
+    supervision,
+    migrations,
+  };
+}
+
+/** The driver of a machine, or the error that says why it has none: what is wrong with the options is told first. */
+function prepared(machine: unknown): [driver: MachineDriver | undefined, refusal: unknown] {
+  try {
+    return [prepareMachine(machine as AnyMachine), undefined];
+  } catch (error) {
+    return [undefined, error];
+  }
 }
 
 interface MachineLike {

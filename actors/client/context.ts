@@ -1,13 +1,11 @@
 /** What all parts of one client share. */
+import type { DurationInput } from "../../runtime/core/duration.ts";
 import { isStatewrightError, SystemStoppedError } from "../../runtime/core/errors.ts";
 import type { Subjects } from "../../runtime/core/subjects.ts";
 import { sleep, type Time } from "../../runtime/core/time.ts";
 import type { Log, LogLimits } from "../../runtime/log/log.ts";
 
-/** A duration: milliseconds, or a number with its unit, as Effect's `Duration.Input` reads them. */
-export type DurationInput =
-  | number
-  | `${number} ${"milli" | "millis" | "second" | "seconds" | "minute" | "minutes" | "hour" | "hours" | "day" | "days"}`;
+export type { DurationInput };
 
 /** What all parts of one client share. */
 export interface ClientContext {

@@ -6,6 +6,8 @@
  * 3. Identity survives package copies and JSON: use {@link isStatewrightError} or `_tag`, not `instanceof`.
  */
 
+import { type DurationInput, type EffectDuration, readDurationMs } from "./duration.ts";
+
 /** Says what trying the same call again can do. */
 export type RetryClass = "transient" | "terminal" | "conflict";
 
@@ -205,15 +207,19 @@ export class TerminalError extends StatewrightError {
   readonly retry = "terminal";
 }
 
-/** Throw it from a machine or an activity to have it tried again; `retryAfterMs` replaces the policy's delay. */
+/** Throw it from a machine or an activity to have it tried again; `retryAfter` replaces the policy's delay. */
 export class RetryableError extends StatewrightError {
   readonly _tag = "RetryableError";
   readonly retry = "transient";
   /** Delay before the next attempt, in milliseconds; undefined: as the policy says. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(message: string, options: StatewrightErrorOptions & { readonly retryAfterMs?: number } = {}) {
+  /** `retryAfter`: a delay that cannot be read, is negative or endless leaves it to the policy, so that nothing hides the error itself. */
+  constructor(
+    message: string,
+    options: StatewrightErrorOptions & { readonly retryAfter?: DurationInput | EffectDuration } = {},
+  ) {
     super(message, options);
-    this.retryAfterMs = options.retryAfterMs;
+    this.retryAfterMs = readDurationMs(options.retryAfter);
   }
 }

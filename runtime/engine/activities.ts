@@ -12,6 +12,7 @@ import { activityMetaOf } from "../machine/activity-meta.ts";
 import type { ChildLogic, MachineDriver } from "../machine/driver.ts";
 import { compileRetryPolicy } from "../supervise/retry-policy.ts";
 import type { AttemptArgs, RunnableActivity, RunnableDefinition } from "./definition.ts";
+import { followPath, logicBelow } from "./logic-below.ts";
 
 /** How long an attempt may be without a sign of life of its worker, when the activity does not say. */
 export const defaultHeartbeatMs = 15_000;
@@ -50,53 +51,17 @@ export function activitiesOf(type: string, driver: MachineDriver): Pick<Runnable
       { details: { type, activity: activity.name } },
     );
   };
-  for (const { path, child } of promisesBelow(driver, [], [])) add(path, child);
+  for (const { path, child } of logicBelow(driver)) if (child.kind === "activity") add(path, child);
   return {
     activities: [...byName.values()].map(({ activity }) => activity),
     activity(path) {
-      const found = resolve(driver, path);
-      return found === undefined ? undefined : add(found.path, found.child);
+      const found = followPath(driver, path);
+      return found?.child.kind === "activity" ? add(found.path, found.child) : undefined;
     },
   };
 }
 
 type ActivityChild = ChildLogic & { readonly kind: "activity" };
-
-interface Found {
-  readonly path: readonly string[];
-  readonly child: ActivityChild;
-}
-
-/** Walks down; a machine that is its own descendant is not entered again. */
-function* promisesBelow(
-  driver: MachineDriver,
-  path: readonly string[],
-  above: readonly MachineDriver[],
-): Generator<Found> {
-  for (const [src, child] of driver.children) {
-    if (child.kind === "activity") yield { path: [...path, src], child };
-    if (child.kind !== "actor" || child.driver === driver || above.includes(child.driver)) continue;
-    yield* promisesBelow(child.driver, [...path, src], [...above, driver]);
-  }
-}
-
-/** Follows a path; where it comes to a machine a second time, the way between is left out, so that names stay those of {@link promisesBelow}. */
-function resolve(root: MachineDriver, path: readonly string[]): Found | undefined {
-  let way: Array<{ readonly driver: MachineDriver; readonly src: string }> = [];
-  let driver = root;
-  for (const [i, src] of path.entries()) {
-    const child = driver.children.get(src);
-    if (i === path.length - 1) {
-      return child?.kind === "activity" ? { path: [...way.map((step) => step.src), src], child } : undefined;
-    }
-    if (child?.kind !== "actor") return undefined;
-    way.push({ driver, src });
-    driver = child.driver;
-    const seen = way.findIndex((step) => step.driver === driver);
-    if (seen >= 0) way = way.slice(0, seen);
-  }
-  return undefined;
-}
 
 function nameOf(type: string, path: readonly string[]): string {
   const name = [type, ...path].join(".");

@@ -85,6 +85,7 @@ class XStateDriver implements MachineDriver, Stepper<AnyMachineSnapshot> {
   readonly identity: MachineIdentity;
   readonly shape: MachineShape;
   readonly children = new Map<string, ChildLogic>();
+  readonly events: ReadonlySet<string>;
   readonly machineId: string;
   readonly maxMicrosteps: number;
   readonly kinds: ChildKinds = { identify: (src) => this.#identify(src) };
@@ -105,6 +106,8 @@ class XStateDriver implements MachineDriver, Stepper<AnyMachineSnapshot> {
     this.#machine = copyOf(machine, this.maxMicrosteps, inlined);
     const nodes = listNodes(this.#machine.root);
     this.#nodes = new Map(nodes.map((node) => [node.id, node]));
+    // XState's own list leaves out what atomic states take.
+    this.events = new Set(nodes.flatMap((node) => [...node.transitions.keys()]));
     for (const node of nodes) installSelector(node);
     for (const [name, logic] of Object.entries(machine.implementations.actors as Record<string, unknown>)) {
       this.#addLogic(name, logic, drivers);

@@ -40,6 +40,7 @@ export class TransitionDriver implements MachineDriver, Stepper<TransitionSnapsh
   readonly identity: MachineIdentity;
   readonly shape: MachineShape = { states: {} };
   readonly children: ReadonlyMap<string, ChildLogic> = new Map();
+  readonly events: ReadonlySet<string> = new Set(["*"]);
   readonly machineId: string;
   readonly maxMicrosteps = 1;
   readonly kinds: ChildKinds;

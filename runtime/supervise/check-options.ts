@@ -87,9 +87,10 @@ function parsedMs(value: unknown): number | undefined {
   }
 }
 
-function joinPath(path: string, key: string): string {
-  const name = /^[A-Za-z_$][\w$]*$/.test(key) ? key : JSON.stringify(key);
-  return path === "" ? name : `${path}.${name}`;
+/** Writes the path of an option below another one: `a.b`, or `a["b.c"]` for what is no name. */
+export function joinPath(path: string, key: string): string {
+  if (!/^[A-Za-z_$][\w$]*$/.test(key)) return path === "" ? JSON.stringify(key) : `${path}[${JSON.stringify(key)}]`;
+  return path === "" ? key : `${path}.${key}`;
 }
 
 function normalized(name: string): string {

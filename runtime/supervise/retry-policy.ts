@@ -19,13 +19,25 @@ import {
   scheduledDelays,
 } from "./retry-delays.ts";
 
+/** When any retry policy ends, whatever its delays. */
+export interface RetryLimits {
+  /** How many attempts there are in all, the first included. `Infinity`: no limit. Default 5; with a schedule: as many as it allows. */
+  readonly maxAttempts?: number;
+  /** No attempt starts later than this after the first one. Default: no limit. */
+  readonly maxElapsed?: Duration.Input;
+  /** Says whether an error is worth another attempt. Asked for every error but those that say so themselves. Default: every error is. */
+  readonly retryIf?: (error: unknown) => boolean;
+}
+
 /**
- * A retry policy as plain data; `{}` is a good one.
+ * A retry policy as plain data, whose delays grow; `{}` is a good one.
  *
  * Details: With the defaults and `jitter: "none"` the delays are 200, 400, 800 and 1600 ms, and the fifth failure is the last. What each
  * jitter makes of them is at `computedDelays`.
  */
-export interface RetryPolicy {
+export interface RetryPolicy extends RetryLimits {
+  /** Default. */
+  readonly backoff?: "exponential";
   /** The first delay, before jitter. Default 200 ms. */
   readonly base?: Duration.Input;
   /** What each delay is multiplied by for the next, from 1. Default 2. Not with `jitter: "decorrelated"`, which has a rule of its own. */
@@ -34,25 +46,36 @@ export interface RetryPolicy {
   readonly cap?: Duration.Input;
   /** Default `full`, which spreads the retries of many actors best. */
   readonly jitter?: Jitter;
-  /** How many attempts there are in all, the first included. `Infinity`: no limit. Default 5. */
-  readonly maxAttempts?: number;
-  /** No attempt starts later than this after the first one. Default: no limit. */
-  readonly maxElapsed?: Duration.Input;
-  /** Says whether an error is worth another attempt. Asked for every error but those that say so themselves. Default: every error is. */
-  readonly retryIf?: (error: unknown) => boolean;
+}
+
+/** A retry policy with the same delay before every attempt. */
+export interface FixedRetryPolicy extends RetryLimits {
+  readonly backoff: "fixed";
+  /** The delay. Default 200 ms. */
+  readonly base?: Duration.Input;
+  /** Default `none`: exactly the delay. `full`: at most the delay. `equal`: between half of it and all of it. */
+  readonly jitter?: Exclude<Jitter, "decorrelated">;
+}
+
+/** A retry policy that tries again at once; only a `RetryableError` with a delay of its own waits. */
+export interface ImmediateRetryPolicy extends RetryLimits {
+  readonly backoff: "immediate";
 }
 
 /** A retry policy whose delays come from an Effect Schedule, which also says when to stop. */
-export interface ScheduledRetryPolicy {
+export interface ScheduledRetryPolicy extends RetryLimits {
   readonly schedule: RetrySchedule;
-  /** How many attempts there are in all, the first included. Default: as many as the schedule allows. */
-  readonly maxAttempts?: number;
-  /** As {@link RetryPolicy.retryIf}. */
-  readonly retryIf?: (error: unknown) => boolean;
 }
 
-/** What is taken wherever a retry policy is asked for. */
-export type RetryPolicyInput = RetryPolicy | ScheduledRetryPolicy | RetrySchedule;
+/** What is taken wherever a retry policy is asked for. `immediate`: up to 5 attempts without a pause. `never`: there is one attempt. */
+export type RetryPolicyInput =
+  | RetryPolicy
+  | FixedRetryPolicy
+  | ImmediateRetryPolicy
+  | ScheduledRetryPolicy
+  | RetrySchedule
+  | "immediate"
+  | "never";
 
 /** What to do about a failed attempt. */
 export type RetryDecision =
@@ -78,9 +101,22 @@ export interface CompiledRetryPolicy {
   next(state: RetryState | undefined, failure: Failure): RetryDecision;
 }
 
-const policyOptions = ["base", "factor", "cap", "jitter", "maxAttempts", "maxElapsed", "retryIf"];
-const scheduledOptions = ["schedule", "maxAttempts", "retryIf"];
-const defaults = { baseMs: 200, factor: 2, capMs: 30_000, jitter: "full", maxAttempts: 5 } as const;
+const limitOptions = ["maxAttempts", "maxElapsed", "retryIf"];
+const policyOptions = ["backoff", "base", "factor", "cap", "jitter", ...limitOptions];
+const defaults = { baseMs: 200, factor: 2, capMs: 30_000, maxAttempts: 5 } as const;
+
+type Backoff = "exponential" | "fixed" | "immediate";
+
+/** What each kind of backoff reads of the options, and its jitter when none is given. */
+const backoffs: Readonly<Record<Backoff, { readonly reads: readonly string[]; readonly jitter: Jitter }>> = {
+  exponential: { reads: ["base", "factor", "cap", "jitter"], jitter: "full" },
+  fixed: { reads: ["base", "jitter"], jitter: "none" },
+  immediate: { reads: [], jitter: "none" },
+};
+const words: Readonly<Record<"immediate" | "never", RetryPolicyInput>> = {
+  immediate: { backoff: "immediate" },
+  never: { backoff: "immediate", maxAttempts: 1 },
+};
 
 /**
  * Checks a policy and makes it ready to decide.
@@ -88,17 +124,30 @@ const defaults = { baseMs: 200, factor: 2, capMs: 30_000, jitter: "full", maxAtt
  * Errors: `InvalidOptionsError` naming every problem at once; `details.problems` has them as a list. `path` is the option that holds the policy.
  */
 export function compileRetryPolicy(input: RetryPolicyInput = {}, path = "retry"): CompiledRetryPolicy {
-  if (isSchedule(input)) return compiled(scheduledDelays(input), { maxAttempts: Number.POSITIVE_INFINITY });
   const problems: string[] = [];
-  if (typeof input !== "object" || input === null || Array.isArray(input)) {
-    problems.push(`${path} is ${shown(input)}: use { base, factor, cap, jitter, maxAttempts } or an Effect Schedule`);
-    refuseProblems("Cannot use the retry policy", problems);
+  const policy = readRetryPolicy(input, path, problems);
+  refuseProblems("Cannot use the retry policy", problems);
+  return policy as CompiledRetryPolicy;
+}
+
+/** As {@link compileRetryPolicy}, with the problems added to a list; undefined when there is nothing to read. */
+export function readRetryPolicy(
+  input: RetryPolicyInput | undefined,
+  path: string,
+  problems: string[],
+): CompiledRetryPolicy | undefined {
+  if (isSchedule(input)) return compiled(scheduledDelays(input), { maxAttempts: Number.POSITIVE_INFINITY });
+  const given: unknown = typeof input === "string" && Object.hasOwn(words, input) ? words[input] : (input ?? {});
+  if (input === null || typeof given !== "object" || given === null || Array.isArray(given)) {
+    const near = typeof input === "string" ? nearestName(input, Object.keys(words)) : undefined;
+    problems.push(
+      `${path} is ${shown(input)}: ${near === undefined ? 'use { base, factor, cap, jitter, maxAttempts }, "immediate", "never" or an Effect Schedule' : `did you mean "${near}"?`}`,
+    );
+    return undefined;
   }
   // Read as unknown throughout: JavaScript callers hand in what they like.
-  const options = input as Readonly<Record<string, unknown>>;
-  const policy = "schedule" in options ? readScheduled(options, path, problems) : readPlain(options, path, problems);
-  refuseProblems("Cannot use the retry policy", problems);
-  return policy;
+  const options = given as Readonly<Record<string, unknown>>;
+  return "schedule" in options ? readScheduled(options, path, problems) : readPlain(options, path, problems);
 }
 
 function readScheduled(
@@ -107,46 +156,75 @@ function readScheduled(
   problems: string[],
 ): CompiledRetryPolicy {
   for (const key of policyOptions) {
-    if (key in options && !scheduledOptions.includes(key))
+    if (key in options && !limitOptions.includes(key))
       problems.push(`${path}.${key} has no effect beside ${path}.schedule: leave one out`);
   }
-  problems.push(...unknownOptions(options, [...scheduledOptions, ...policyOptions], path));
+  problems.push(...unknownOptions(options, ["schedule", ...policyOptions], path));
   if (!isSchedule(options.schedule))
     problems.push(`${path}.schedule is ${shown(options.schedule)}: use an Effect Schedule`);
-  const maxAttempts = readMaxAttempts(options.maxAttempts ?? Number.POSITIVE_INFINITY, path, problems);
-  const retryIf = readRetryIf(options.retryIf, path, problems);
-  return compiled(scheduledDelays(options.schedule as RetrySchedule), { maxAttempts, retryIf });
+  const limits = readLimits(options, Number.POSITIVE_INFINITY, path, problems);
+  return compiled(scheduledDelays(options.schedule as RetrySchedule), limits);
 }
 
 function readPlain(options: Readonly<Record<string, unknown>>, path: string, problems: string[]): CompiledRetryPolicy {
   problems.push(...unknownOptions(options, [...policyOptions, "schedule"], path));
+  const backoff = readName(options.backoff ?? "exponential", Object.keys(backoffs), `${path}.backoff`, problems);
+  // What a backoff reads that nobody knows cannot be said.
+  const kind = backoffs[(backoff ?? "exponential") as Backoff];
+  for (const key of backoffs.exponential.reads) {
+    if (options[key] !== undefined && !kind.reads.includes(key))
+      problems.push(`${path}.${key} has no effect with backoff "${backoff}": leave it out`);
+  }
   const duration = (name: string): number | undefined =>
     options[name] === undefined ? undefined : durationMs(options[name], `${path}.${name}`, problems);
   const baseMs = duration("base") ?? defaults.baseMs;
   const capMs = duration("cap") ?? Math.max(defaults.capMs, baseMs);
   if (capMs < baseMs)
     problems.push(`${path}.cap of ${capMs} ms is below the base of ${baseMs} ms: raise the cap or lower ${path}.base`);
-  const maxElapsedMs = duration("maxElapsed");
 
-  const jitter = options.jitter ?? defaults.jitter;
-  if (!jitters.includes(jitter as Jitter)) {
-    const near = typeof jitter === "string" ? nearestName(jitter, jitters) : undefined;
-    problems.push(
-      `${path}.jitter is ${shown(jitter)}: ${near === undefined ? `use ${listed(jitters)}` : `did you mean "${near}"?`}`,
-    );
-  }
+  const jitter = readName(options.jitter ?? kind.jitter, jitters, `${path}.jitter`, problems);
   const factor = options.factor ?? defaults.factor;
   if (typeof factor !== "number" || !(factor >= 1) || !Number.isFinite(factor)) {
     problems.push(`${path}.factor is ${shown(factor)}: use a number from 1`);
-  } else if (jitter === "decorrelated" && options.factor !== undefined) {
+  } else if (jitter === "decorrelated" && options.factor !== undefined && backoff === "exponential") {
     problems.push(
       `${path}.factor has no effect with jitter "decorrelated", whose delays grow at most threefold: leave it out`,
     );
   }
-  const maxAttempts = readMaxAttempts(options.maxAttempts ?? defaults.maxAttempts, path, problems);
-  const retryIf = readRetryIf(options.retryIf, path, problems);
-  const delays = computedDelays({ baseMs, factor: factor as number, capMs, jitter: jitter as Jitter });
-  return compiled(delays, { maxAttempts, maxElapsedMs, retryIf });
+  if (backoff === "fixed" && jitter === "decorrelated")
+    problems.push(`${path}.jitter is "decorrelated", whose delays grow: use another one with backoff "fixed"`);
+  const limits = readLimits(options, defaults.maxAttempts, path, problems);
+  const numbers =
+    backoff === "immediate"
+      ? { baseMs: 0, factor: 1, capMs: 0 }
+      : backoff === "fixed"
+        ? { baseMs, factor: 1, capMs: baseMs }
+        : { baseMs, factor: factor as number, capMs };
+  return compiled(computedDelays({ ...numbers, jitter: (jitter ?? kind.jitter) as Jitter }), limits);
+}
+
+/** One of some names, or undefined after adding to `problems` that it is none of them. */
+function readName(value: unknown, names: readonly string[], path: string, problems: string[]): string | undefined {
+  if (names.includes(value as string)) return value as string;
+  const near = typeof value === "string" ? nearestName(value, names) : undefined;
+  problems.push(
+    `${path} is ${shown(value)}: ${near === undefined ? `use ${listed(names)}` : `did you mean "${near}"?`}`,
+  );
+  return undefined;
+}
+
+function readLimits(
+  options: Readonly<Record<string, unknown>>,
+  maxAttempts: number,
+  path: string,
+  problems: string[],
+): Limits {
+  return {
+    maxElapsedMs:
+      options.maxElapsed === undefined ? undefined : durationMs(options.maxElapsed, `${path}.maxElapsed`, problems),
+    maxAttempts: readMaxAttempts(options.maxAttempts ?? maxAttempts, path, problems),
+    retryIf: readRetryIf(options.retryIf, path, problems),
+  };
 }
 
 function readMaxAttempts(value: unknown, path: string, problems: string[]): number {
@@ -158,8 +236,8 @@ function readMaxAttempts(value: unknown, path: string, problems: string[]): numb
   return 1;
 }
 
-function readRetryIf(value: unknown, path: string, problems: string[]): RetryPolicy["retryIf"] | undefined {
-  if (value === undefined || typeof value === "function") return value as RetryPolicy["retryIf"];
+function readRetryIf(value: unknown, path: string, problems: string[]): RetryLimits["retryIf"] | undefined {
+  if (value === undefined || typeof value === "function") return value as RetryLimits["retryIf"];
   problems.push(`${path}.retryIf is ${shown(value)}: use a function of the error that returns true or false`);
   return undefined;
 }
@@ -167,7 +245,7 @@ function readRetryIf(value: unknown, path: string, problems: string[]): RetryPol
 interface Limits {
   readonly maxAttempts: number;
   readonly maxElapsedMs?: number | undefined;
-  readonly retryIf?: RetryPolicy["retryIf"] | undefined;
+  readonly retryIf?: RetryLimits["retryIf"] | undefined;
 }
 
 function compiled(

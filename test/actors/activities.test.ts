@@ -256,7 +256,7 @@ describe("an activity", () => {
         retry: { maxAttempts: 2 },
         run: async ({ attempt }) => {
           at.push(asked.time.elapsed());
-          if (attempt === 1) throw new RetryableError("busy", { retryAfterMs: 90_000 });
+          if (attempt === 1) throw new RetryableError("busy", { retryAfter: 90_000 });
           return "ok";
         },
       }),

@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect";
+import * as Schedule from "effect/Schedule";
 import * as EffectSchema from "effect/Schema";
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { assign, createActor, fromPromise, setup, toPromise, waitFor } from "xstate";
@@ -12,6 +13,7 @@ import {
 import { RetryableError, TerminalError } from "../../runtime/core/errors.ts";
 import { defaultHeartbeatMs, runnableOf } from "../../runtime/engine/activities.ts";
 import { activityMetaOf } from "../../runtime/machine/activity-meta.ts";
+import type { RetryPolicyInput } from "../../runtime/supervise/retry-policy.ts";
 
 const run = async () => {};
 
@@ -93,6 +95,16 @@ describe("defineActivity", () => {
 
   it.each(["", "1st", "charge card", "a.b", "x".repeat(65)])("refuses the name %j", (name) => {
     expect(() => defineActivity(name, { run })).toThrowError(expect.objectContaining({ _tag: "InvalidNameError" }));
+  });
+
+  it("takes every kind of retry policy", () => {
+    const attempts = (retry: RetryPolicyInput) =>
+      runnableOf(defineActivity("charge", { retry, run }))?.retry.maxAttempts;
+    expect(attempts("never")).toBe(1);
+    expect(attempts("immediate")).toBe(5);
+    expect(attempts({ backoff: "fixed", base: "1 second", maxAttempts: 3 })).toBe(3);
+    expect(attempts(Schedule.spaced("1 second"))).toBe(Number.POSITIVE_INFINITY);
+    expect(() => attempts("nevr" as never)).toThrow('retry is "nevr": did you mean "never"?');
   });
 
   it("leaves the policy's retryIf to the worker, which has the error as it was thrown", () => {

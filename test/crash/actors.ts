@@ -107,7 +107,7 @@ export const worker = defineActor("worker", {
         actions: assign(({ context, event }) => {
           if (event.flaw === "poison") throw new Error(`Message ${event.n} is poison`);
           if (event.flaw === "slow" && countAttempt(event.n) === 1) {
-            throw new RetryableError(`Message ${event.n} is to be tried much later`, { retryAfterMs: slowMs });
+            throw new RetryableError(`Message ${event.n} is to be tried much later`, { retryAfter: slowMs });
           }
           if (event.flaw === "flaky" && countAttempt(event.n) <= 2) {
             throw new RetryableError(`Message ${event.n} does not work yet`);

@@ -85,7 +85,7 @@ describe("a worker", () => {
 
   it.each<[string, unknown, object]>([
     ["a TerminalError", new TerminalError("never"), { isTerminal: true }],
-    ["a RetryableError", new RetryableError("busy", { retryAfterMs: 5000 }), { retryAfterMs: 5000 }],
+    ["a RetryableError", new RetryableError("busy", { retryAfter: 5000 }), { retryAfterMs: 5000 }],
     ["what retryIf refuses", new RangeError("odd"), { isTerminal: true }],
     ["any other error", new Error("some"), {}],
     ["a text", "just a text", {}],

@@ -110,7 +110,7 @@ const relayMachine = relaySetup.createMachine({
             assign(({ event }) => {
               if (dependency.fails(event.uid, event.failures)) {
                 throw new RetryableError("The dependency is down.", {
-                  ...(event.afterMs === undefined ? {} : { retryAfterMs: event.afterMs }),
+                  ...(event.afterMs === undefined ? {} : { retryAfter: event.afterMs }),
                 });
               }
               return {};

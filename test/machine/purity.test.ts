@@ -178,7 +178,7 @@ describe("a machine", () => {
 });
 
 describe("an error", () => {
-  const thrown = new RetryableError("later", { retryAfterMs: 5 });
+  const thrown = new RetryableError("later", { retryAfter: 5 });
   const fail = (): never => {
     throw thrown;
   };

@@ -198,7 +198,7 @@ export class MachineSpace {
       checkEvent: (event) => {
         if (this.isDoorFlaky) {
           this.isDoorFlaky = false;
-          throw new RetryableError("The door is stuck.", { retryAfterMs: 30 });
+          throw new RetryableError("The door is stuck.", { retryAfter: 30 });
         }
         return definition.checkEvent(event);
       },

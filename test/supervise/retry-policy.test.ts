@@ -74,6 +74,13 @@ describe("a policy as plain data", () => {
     ],
     ["a base above the default cap", { base: "1 minute", jitter: "none", maxAttempts: 4 }, 0, [60_000, 60_000, 60_000]],
     ["one attempt", { maxAttempts: 1 }, 0, []],
+    ["a fixed backoff", { backoff: "fixed", base: "1 second" }, 0, [1000, 1000, 1000, 1000]],
+    ["a fixed backoff with full jitter", { backoff: "fixed", jitter: "full" }, 0.25, [50, 50, 50, 50]],
+    ["a fixed backoff above the default cap", { backoff: "fixed", base: "1 minute", maxAttempts: 2 }, 0, [60_000]],
+    ["an immediate backoff", { backoff: "immediate", maxAttempts: 3 }, 0.9, [0, 0]],
+    ["immediate, in a word", "immediate", 0.9, [0, 0, 0, 0]],
+    ["never, in a word", "never", 0.9, []],
+    ["an exponential backoff, named", { backoff: "exponential", jitter: "none" }, 0, [200, 400, 800, 1600]],
     ["a base of nothing", { base: 0, jitter: "none", maxAttempts: 4 }, 0, [0, 0, 0]],
   ])("gives the delays of %s", (_, input, drawn, delays) => {
     expect(delaysOf(input, { random: () => drawn })).toEqual(delays);
@@ -192,6 +199,13 @@ describe("a policy as an Effect Schedule", () => {
     expect(series(policy).delays).toEqual([1000, 1000]);
   });
 
+  it("limits the time besides, from the first attempt", () => {
+    const policy = compileRetryPolicy({ schedule: Schedule.spaced("1 second"), maxElapsed: "2500 millis" });
+    const { delays, end } = series(policy);
+    expect(delays).toEqual([1000, 1000]);
+    expect(end?.explanation).toContain("maxElapsed of 2500 ms");
+  });
+
   it("draws the schedule's own jitter from the randomness that is handed in", () => {
     const schedule = Schedule.spaced("1 second").pipe(Schedule.jittered, Schedule.upTo({ times: 2 }));
     expect(delaysOf(schedule, { random: () => 0 })).toEqual([800, 800]);
@@ -292,7 +306,7 @@ describe("what an error says about itself", () => {
   });
 
   it("takes the delay that a RetryableError asks for, and counts the attempt", () => {
-    const error = new RetryableError("busy", { retryAfterMs: 90_000 });
+    const error = new RetryableError("busy", { retryAfter: 90_000 });
     const { delays, end } = series(compileRetryPolicy({ cap: "1 second", maxAttempts: 3 }), { error });
     expect(delays).toEqual([90_000, 90_000]);
     expect(end).toMatchObject({ reason: "attempts" });
@@ -301,7 +315,7 @@ describe("what an error says about itself", () => {
 
   it("keeps the policy's delay when the delay asked for is not one", () => {
     for (const retryAfterMs of [-1, Number.NaN, Number.POSITIVE_INFINITY]) {
-      const error = new RetryableError("busy", { retryAfterMs });
+      const error = new RetryableError("busy", { retryAfter: retryAfterMs });
       expect(delaysOf({ jitter: "none", maxAttempts: 2 }, { error })).toEqual([200]);
     }
   });
@@ -346,9 +360,9 @@ describe("a policy that cannot be used", () => {
       'retry.maxAtempts is not an option: did you mean "maxAttempts"?',
       'retry.base is "5 parsecs": use milliseconds from 0, or a duration such as "5 seconds"',
       'retry.cap is -1: use milliseconds from 0, or a duration such as "5 seconds"',
-      'retry.maxElapsed is NaN: use milliseconds from 0, or a duration such as "5 seconds"',
       'retry.jitter is "ful": did you mean "full"?',
       "retry.factor is 0.5: use a number from 1",
+      'retry.maxElapsed is NaN: use milliseconds from 0, or a duration such as "5 seconds"',
       "retry.maxAttempts is 0: use a whole number from 1 (the first attempt counts), or Infinity",
       "retry.retryIf is true: use a function of the error that returns true or false",
     ]);
@@ -359,6 +373,17 @@ describe("a policy that cannot be used", () => {
     [{ cap: "Infinity" }, "retry.cap"],
     [{ base: 500, cap: 100 }, "retry.cap of 100 ms is below the base of 500 ms"],
     [{ jitter: "decorrelated", factor: 2 }, "retry.factor has no effect"],
+    [{ backoff: "fixed", factor: 2 }, 'retry.factor has no effect with backoff "fixed": leave it out'],
+    [{ backoff: "fixed", cap: 500 }, 'retry.cap has no effect with backoff "fixed"'],
+    [{ backoff: "fixed", jitter: "decorrelated" }, 'retry.jitter is "decorrelated", whose delays grow'],
+    [{ backoff: "immediate", base: 5 }, 'retry.base has no effect with backoff "immediate"'],
+    [{ backoff: "immediate", jitter: "none" }, 'retry.jitter has no effect with backoff "immediate"'],
+    [{ backoff: "linear" }, 'retry.backoff is "linear": use "exponential", "fixed" or "immediate"'],
+    [{ backoff: "exponental" }, 'retry.backoff is "exponental": did you mean "exponential"?'],
+    [{ schedule: Schedule.spaced(1), backoff: "fixed" }, "retry.backoff has no effect beside retry.schedule"],
+    [{ schedule: Schedule.spaced(1), maxElapsed: -1 }, "retry.maxElapsed is -1"],
+    ["immediatly", 'retry is "immediatly": did you mean "immediate"?'],
+    ["toString", 'retry is "toString": use'],
     [{ schedule: 3 }, "retry.schedule is 3"],
     [{ schedule: Schedule.spaced(1), base: 1 }, "retry.base has no effect beside retry.schedule"],
     [{ somethingElseAltogether: 1 }, "retry.somethingElseAltogether is not an option: use"],
@@ -367,6 +392,15 @@ describe("a policy that cannot be used", () => {
     [null, "retry is null"],
   ])("names what is wrong with %o", (input, problem) => {
     expect(problemsOf(input).join("; ")).toContain(problem);
+  });
+
+  it("is typed: what has no effect is not taken", () => {
+    // @ts-expect-error the delay does not grow
+    const fixed: RetryPolicyInput = { backoff: "fixed", factor: 2 };
+    // @ts-expect-error there is no delay
+    const immediate: RetryPolicyInput = { backoff: "immediate", base: 5 };
+    for (const input of [fixed, immediate]) expect(problemsOf(input)).toHaveLength(1);
+    expectTypeOf<"often">().not.toExtend<RetryPolicyInput>();
   });
 
   it("names the option by the path that it has", () => {
