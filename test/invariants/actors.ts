@@ -204,9 +204,18 @@ const titleSchema = {
 
 const retry = { base: 30, cap: 200, maxAttempts: 4 } as const;
 
-/** All actor types of the worlds. `order` takes a `create` first. */
+/** All actor types of the worlds. `order` takes a `create` first, the others differ in what is done about failures. */
 export const definitions: readonly RunnableDefinition[] = [
   defineActor("relay", { machine: relayMachine, retry }),
   defineActor("order", { machine: relayMachine, input: titleSchema as never, retry }) as ActorDefinition,
+  // Takes no message after one that died, until an operator has seen to the letter.
+  defineActor("strict", { machine: relayMachine, retry, onExhausted: "park" }),
+  // What fails is overtaken; some of what fails for good ends the actor.
+  defineActor("loose", {
+    machine: relayMachine,
+    retry,
+    order: "overtake",
+    overrides: { REFUSE: { onExhausted: "stop" } },
+  }),
   defineActor("sink", { machine: sinkMachine, retry }),
 ];

@@ -50,7 +50,9 @@ export type Step =
   | { readonly do: "restartBroker"; readonly downMs: number }
   | { readonly do: "weather"; readonly kind: Weather }
   /** An operator redrives all dead letters. */
-  | { readonly do: "redrive" };
+  | { readonly do: "redrive" }
+  /** An operator drops the dead letters that actors are parked by. */
+  | { readonly do: "unpark" };
 
 /** How badly the broker behaves. */
 export type Weather = "calm" | "rough" | "storm";
@@ -189,6 +191,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("redrive" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("unpark" as const) }) },
 );
 
 /** Draws plans; shrinks to few steps, one node, calm weather. */

@@ -114,7 +114,8 @@ function decideAgain(
   } catch (error) {
     if (said.outcome === "failed") {
       const { retryAt, error: text } = said.failure as NonNullable<typeof said.failure>;
-      const next = { at: retryAt, isHold: true, error: text, on: undefined };
+      const isHold = definition?.supervision(mail.envelope?.event?.type).order === "hold";
+      const next = { at: retryAt, isHold, error: text, on: undefined };
       return decideRetry(definition, head, { ...delivery, ...triedOf(commit, delivery) }, env, next);
     }
     if (letter === undefined) return `${mail.envelope?.id} throws when it is replayed: ${String(error)}`;

@@ -39,7 +39,7 @@ export interface Outcome {
   readonly evidence: Evidence;
 }
 
-const actorTypes = ["relay", "order", "relay", "order"];
+const actorTypes = ["relay", "order", "strict", "loose"];
 const sinkCount = 2;
 
 /** A state record tells the newest 64 messages of its commit: no commit may hold more, or the oracle could not follow. */
@@ -86,7 +86,7 @@ class World {
   readonly #nodes: SimNodes;
   #lastKeyed: Extract<Step, { do: "send" }> | undefined;
   readonly #progress: Progress;
-  #openRedrives = 0;
+  #openLetters = 0;
 
   constructor(plan: Plan, sabotage: Sabotage) {
     this.#plan = plan;
@@ -224,7 +224,10 @@ class World {
         this.#broker.faults.set(weathers[step.kind]);
         break;
       case "redrive":
-        this.#redrive();
+        this.#close("redriven", () => true);
+        break;
+      case "unpark":
+        this.#close("dropped", ({ parks }) => parks === true);
         break;
       default: {
         const node = this.#nodes.at(step.node);
@@ -262,8 +265,10 @@ class World {
   }
 
   #isQuiet(): boolean {
+    // An actor that is parked comes to rest only by an operator.
+    if (this.#openLetters === 0) this.#close("dropped", ({ parks }) => parks === true);
     return (
-      this.#openRedrives === 0 &&
+      this.#openLetters === 0 &&
       this.#clients.every((client) => client.isIdle) &&
       this.#progress.isDone() &&
       this.#nodes.there.every((node) => !node.isStopping)
@@ -323,32 +328,36 @@ class World {
     void this.#stranger.log.append("ingress", [{ subject, data }]);
   }
 
-  /** Closes every dead letter and puts its message back, as an operator does: one append under the letter's fence. */
-  #redrive(): void {
-    for (const record of this.#broker.records("core", this.#subjects.deadLetters())) {
+  /** Closes dead letters as an operator does: one append under the letter's fence, with the message that goes back, or the release of the actor. */
+  #close(status: "redriven" | "dropped", isMeant: (letter: LetterRecord) => boolean): void {
+    const newest = new Map(
+      this.#broker.records("core", this.#subjects.deadLetters()).map((record) => [record.subject, record] as const),
+    );
+    for (const record of newest.values()) {
       const letter = readJson<LetterRecord>(record);
-      if (letter?.status !== "dead" || letter.envelope === undefined) continue;
+      if (letter?.status !== "dead" || letter.envelope === undefined || !isMeant(letter)) continue;
       const parsed = this.#subjects.parseRecord(record.subject);
       if (parsed === undefined || letter.reason === "reserved") continue;
-      const redrives = letter.redrives + 1;
-      const closed: LetterRecord = { ...letter, status: "redriven", redrives };
-      const mail: Envelope = {
-        ...letter.envelope,
-        redrive: { letter: letter.letter, attempts: letter.attemptCount, redrives },
-      };
-      this.#openRedrives++;
+      const redrives = letter.redrives + (status === "redriven" ? 1 : 0);
+      const closed: LetterRecord = { ...letter, status, redrives };
+      const mail: Envelope =
+        status === "redriven"
+          ? { ...letter.envelope, redrive: { letter: letter.letter, attempts: letter.attemptCount, redrives } }
+          : { format: 1, kind: "release", id: `${letter.letter}-x${redrives}`, letter: letter.letter, sentAt: 0 };
+      const name = `${letter.letter}-${status === "redriven" ? "" : "x"}${redrives}`;
+      this.#openLetters++;
       void this.#operator.log
         .append("core", [
           { subject: record.subject, data: encodeRecord(closed), expectLastSeq: record.seq },
           {
-            subject: this.#subjects.mail(parsed.partition, parsed.address, `${letter.letter}-${redrives}`),
+            subject: this.#subjects.mail(parsed.partition, parsed.address, name),
             data: encodeEnvelope(mail),
           },
         ])
         // An append that times out may come late: only then is it over.
         .then((result) => (result._tag === "TryAgain" ? sleep(this.#time, 1000) : undefined))
         .then(() => {
-          this.#openRedrives--;
+          this.#openLetters--;
         });
     }
   }
