@@ -390,7 +390,9 @@ export class Dispatcher {
       again.push(delivery);
     }
     lane.aside = [];
-    lane.queue = again;
+    // What wakes a message that others wait for must not stand behind them.
+    const isWake = ({ timer }: Delivery): boolean => timer !== undefined && isWaitingTimer(timer);
+    lane.queue = [...again.filter(isWake), ...again.filter((delivery) => !isWake(delivery))];
     if (lane.phase === "cold") this.#wake(lane);
   }
 
