@@ -379,6 +379,8 @@ export class Dispatcher {
       if (back === delivery) again.push(delivery);
       else {
         this.#backlog.letGo(delivery);
+        if (delivery.duplicateOf !== undefined && delivery.waiting !== undefined)
+          lane.duplicates.set(delivery.waiting, delivery.duplicateOf);
         if (back !== undefined) {
           this.#backlog.hold(back);
           again.push(back);
@@ -440,6 +442,7 @@ export class Dispatcher {
       if (delivery.waiting !== undefined) {
         hasWaited = true;
         lane.kept.delete(delivery.waiting);
+        lane.duplicates.delete(delivery.waiting);
       }
       if (outcome === "failed") {
         for (const item of outbox) if (item.kind === "wait") lane.kept.set(item.n, delivery);

@@ -6,7 +6,7 @@
  * 3. A lane has at most one commit in flight.
  */
 import type { Address } from "../core/address.ts";
-import type { Cursor, Outcome, StateRecord } from "../core/records.ts";
+import type { Cursor, KeyRecord, Outcome, StateRecord } from "../core/records.ts";
 import type { StreamName } from "../core/subjects.ts";
 import type { LiveChild } from "../machine/driver.ts";
 import type { Decision } from "./decision.ts";
@@ -49,6 +49,8 @@ export class Lane {
   aside: Delivery[] = [];
   /** Messages that failed and wait for another attempt, as long as they are in memory. */
   readonly kept = new Map<number, Delivery>();
+  /** Of messages that wait: those whose key the log has, by number. It refused to have them applied. */
+  readonly duplicates = new Map<number, KeyRecord>();
   /** In the phase `waiting`: until the next attempt of a message that holds the others. */
   isHeld = false;
   /** In the phase `waiting`: until those that stand in line have been read. */

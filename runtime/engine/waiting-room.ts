@@ -329,6 +329,7 @@ function deliveryOf(
         ? `The record of message ${n} that waited for ${formatAddress(lane.address)} is gone or cannot be read.`
         : undefined,
     waiting: n,
+    duplicateOf: lane.duplicates.get(n),
     attempts,
     attemptCount,
     firstAt,
