@@ -156,6 +156,7 @@ export class WaitingRoom {
     if (kept !== undefined && kept.attemptCount + 1 === retry?.attempt) {
       this.#replace(lane, delivery, {
         ...kept,
+        duplicateOf: lane.duplicates.get(n),
         waiting: n,
         wokenBy: delivery,
         isKeyNew: false,
