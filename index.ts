@@ -20,7 +20,14 @@ export type {
   WaitOptions,
 } from "./actors/client.ts";
 export { type ConnectOptions, connect } from "./actors/connect.ts";
-export type { DeadLetter, DeadLetterFilter, DeadLetterSummary, DeadLetters } from "./actors/dead-letters.ts";
+export type {
+  DeadLetter,
+  DeadLetterExpiredEvent,
+  DeadLetteredEvent,
+  DeadLetterFilter,
+  DeadLetterSummary,
+  DeadLetters,
+} from "./actors/dead-letters.ts";
 export {
   type ActivityDefinition,
   type ActivityOptions,

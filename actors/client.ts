@@ -329,7 +329,7 @@ class LogClient implements Client {
     this.#asks = new Asks(this.#context);
     this.#waits = new Waits(this.#context);
     this.#readings = new Readings(this.#context);
-    this.deadLetters = new DeadLetters(this.#context);
+    this.deadLetters = new DeadLetters(this.#context, this.#readings);
     this.#onClose = options.onClose;
   }
 

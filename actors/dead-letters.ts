@@ -11,6 +11,13 @@ import type { DeadReason } from "../runtime/core/records.ts";
 import type { StreamName } from "../runtime/core/subjects.ts";
 import { durationMs, listed, refuseProblems, shown, unknownOptions } from "../runtime/supervise/check-options.ts";
 import { type ClientContext, type DurationInput, stoppedError } from "./client/context.ts";
+import type { Emitted, EmittedInfo, EmittedOptions, OnOptions, Subscription } from "./client/emitted.ts";
+import {
+  type DeadLetterExpiredEvent,
+  type DeadLetteredEvent,
+  iterateDeadLettered,
+  onLetterEvent,
+} from "./client/letter-events.ts";
 import {
   type DeadLetter,
   type DeadLetterSummary,
@@ -21,9 +28,10 @@ import {
   type StoredLetter,
   summaryOf,
 } from "./client/letters.ts";
+import type { Readings } from "./client/reading.ts";
 import { actorOf, isRefusal, type LetterChange, planDrop, planRedrive, storeChanges } from "./client/redriving.ts";
 
-export type { DeadLetter, DeadLetterSummary };
+export type { DeadLetter, DeadLetterExpiredEvent, DeadLetteredEvent, DeadLetterSummary };
 
 /** Which letters are meant. */
 export interface DeadLetterFilter {
@@ -103,9 +111,48 @@ interface Listed {
 /** The dead letters of a space. */
 export class DeadLetters {
   readonly #context: ClientContext;
+  readonly #readings: Readings;
 
-  constructor(context: ClientContext) {
+  constructor(context: ClientContext, readings: Readings) {
     this.#context = context;
+    this.#readings = readings;
+  }
+
+  /**
+   * Calls a handler with an event for each message that becomes a dead letter, once it is committed: of letters that match, or of all (`{}`).
+   *
+   * *Details* As {@link Client.on}: one event at a time, in the order of the commits, each once; `{ from }` also those that the space still keeps
+   * (`topicRetention`), or those behind a known one. A letter that died again after it was redriven has another event.
+   *
+   * *Errors* `InvalidOptionsError`. `ready` rejects with the signal's reason, `SystemStoppedError` or `NotAuthorizedError`.
+   */
+  on(
+    filter: DeadLetterFilter,
+    handler: (event: DeadLetteredEvent, info: EmittedInfo) => unknown,
+    options?: OnOptions,
+  ): Subscription {
+    const attempted = "listen to dead letters";
+    this.#checkOpen(attempted);
+    checkFilter(`Cannot ${attempted}`, filter, []);
+    return onLetterEvent(this.#context, this.#readings, "deadLettered", wanted(filter), handler, options);
+  }
+
+  /** Iterates over the events that {@link DeadLetters.on} delivers. Leaving the loop ends the reading. */
+  follow(filter: DeadLetterFilter = {}, options?: EmittedOptions): AsyncIterable<Emitted<DeadLetteredEvent>> {
+    const attempted = "listen to dead letters";
+    this.#checkOpen(attempted);
+    checkFilter(`Cannot ${attempted}`, filter, []);
+    return iterateDeadLettered(this.#context, this.#readings, wanted(filter), options);
+  }
+
+  /**
+   * Calls a handler with each letter that the office's limits close (`startNode({ deadLetters })`), the whole of it: for an archive.
+   *
+   * *Errors* As {@link DeadLetters.on}.
+   */
+  onExpired(handler: (event: DeadLetterExpiredEvent, info: EmittedInfo) => unknown, options?: OnOptions): Subscription {
+    this.#checkOpen("listen to dead letters");
+    return onLetterEvent(this.#context, this.#readings, "deadLetterExpired", () => true, handler, options);
   }
 
   /** Lists letters, oldest first; by default those that nobody has closed. Errors: `InvalidOptionsError`, `LogUnavailableError`. */
@@ -284,6 +331,18 @@ function asTheyCame(letters: readonly Listed[]): Listed[] {
     merged.push(letter);
   }
   return merged.concat(core.slice(next));
+}
+
+/** Says whether the letter of an event is meant. */
+function wanted({ type, id, reason }: DeadLetterFilter): (event: DeadLetteredEvent) => boolean {
+  return ({ to, reason: died }) => {
+    const slash = to.indexOf("/");
+    return (
+      (type === undefined || to.slice(0, slash) === type) &&
+      (id === undefined || to.slice(slash + 1) === id) &&
+      (reason === undefined || died === reason)
+    );
+  };
 }
 
 function checkFilter(attempted: string, filter: ListDeadLetters, more: readonly string[]): void {

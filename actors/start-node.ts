@@ -1,5 +1,6 @@
 /** Starts an actor node inside this process. */
 import { hostname } from "node:os";
+import type { DeadLetteredEvent } from "../runtime/core/dead-letter-events.ts";
 import { toToken } from "../runtime/core/names.ts";
 import { systemTime } from "../runtime/core/time.ts";
 import type { NodeSettings } from "../runtime/engine/context.ts";
@@ -7,7 +8,7 @@ import type { RunnableActivity } from "../runtime/engine/definition.ts";
 import { type FaultHook, faultPoints, noFaults } from "../runtime/engine/faults.ts";
 import { ActorNode, defaultSettings, type NodeStats } from "../runtime/engine/node.ts";
 import type { NodeEvent } from "../runtime/engine/telemetry.ts";
-import { durationMs, refuseProblems } from "../runtime/supervise/check-options.ts";
+import { durationMs, refuseProblems, shown } from "../runtime/supervise/check-options.ts";
 import { activitiesFor } from "./activity-choice.ts";
 import type { DurationInput } from "./client/context.ts";
 import type { Client } from "./client.ts";
@@ -51,6 +52,11 @@ export interface NodeOptions extends SpaceOptions {
   readonly maxQueuedBytes?: number;
   /** Receives what the node has to say. Default: warnings and errors go to standard error. */
   readonly onEvent?: (event: NodeEvent) => void;
+  /**
+   * Called for each message that this node has made a dead letter of, once it is committed: for an alert. It is lost when the process dies in between; what must
+   * not miss any listens to `client.deadLetters.on`, from where it was.
+   */
+  readonly onDeadLetter?: (event: DeadLetteredEvent) => unknown;
 }
 
 /** A node that runs in this process. */
@@ -80,7 +86,15 @@ const durations = {
   drain: "drainMs",
 } as const satisfies Partial<Record<keyof NodeOptions, keyof NodeSettings>>;
 const sizes = ["cacheBytes", "maxQueued", "maxQueuedBytes", "maxActivities"] as const;
-const nodeOptionNames = ["actors", "activities", "name", "onEvent", ...Object.keys(durations), ...sizes];
+const nodeOptionNames = [
+  "actors",
+  "activities",
+  "name",
+  "onEvent",
+  "onDeadLetter",
+  ...Object.keys(durations),
+  ...sizes,
+];
 
 /**
  * Starts a node: opens the space (making it when there is none), takes its share of the partitions and runs their actors, and works on activities.
@@ -107,6 +121,7 @@ export async function startNode(options: NodeOptions): Promise<StatewrightNode> 
       settings,
       onEvent: options.onEvent ?? logToStderr,
       fault: faultFromEnvironment() ?? noFaults,
+      ...(options.onDeadLetter === undefined ? {} : { onDeadLetter: options.onDeadLetter }),
     });
     const client = createClient({
       log: opened.log,
@@ -178,6 +193,8 @@ function readOptions(options: NodeOptions): {
     if (settings.leaseMs < 300) problems.push(`lease is ${settings.leaseMs} ms: use at least 300 ms`);
     settings.heartbeatMs = Math.min(defaultSettings.heartbeatMs, Math.round(settings.leaseMs / 4));
   }
+  if (options.onDeadLetter !== undefined && typeof options.onDeadLetter !== "function")
+    problems.push(`onDeadLetter is ${shown(options.onDeadLetter)}: use a function`);
   refuseProblems("Cannot start a node", problems);
   return { settings, activities };
 }

@@ -37,6 +37,8 @@ export interface TestSystemOptions {
   readonly settings?: Partial<NodeSettings>;
   /** Receives what the nodes have to say. Default: silence. */
   readonly onEvent?: (event: NodeEvent, node: string) => void;
+  /** As in `startNode`, for all nodes. */
+  readonly onDeadLetter?: NodeOptions["onDeadLetter"];
 }
 
 /** A node of a test system. */
@@ -137,6 +139,7 @@ export async function createTestSystem(options: TestSystemOptions): Promise<Test
       time: connection.time,
       random: () => random.next(),
       onEvent: (event) => options.onEvent?.(event, name),
+      ...(options.onDeadLetter === undefined ? {} : { onDeadLetter: options.onDeadLetter }),
       fault: (point) => {
         if (planned?.point === point && --planned.left <= 0) crash();
       },

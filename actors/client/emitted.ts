@@ -65,6 +65,15 @@ export interface EmittedFilter {
   readonly type: string;
 }
 
+/** Committed events that are read under one subject. */
+export interface CommittedEvents {
+  /** What reading them is for, in errors. */
+  readonly attempted: string;
+  readonly subject: string;
+  /** One of them, in errors. */
+  readonly what: string;
+}
+
 /** Calls the handler for each event until the subscription ends. Errors: `InvalidOptionsError`, `InvalidNameError` for the event type. */
 export function onEmitted(
   context: ClientContext,
@@ -73,11 +82,22 @@ export function onEmitted(
   handler: (event: AnyEvent, info: EmittedInfo) => unknown,
   options: OnOptions | undefined,
 ): Subscription {
-  const attempted = attemptedIn(filter);
+  return onCommitted(context, readings, eventsOf(context, filter), handler, options);
+}
+
+/** As {@link onEmitted}, of any committed events. */
+export function onCommitted(
+  context: ClientContext,
+  readings: Readings,
+  events: CommittedEvents,
+  handler: (event: AnyEvent, info: EmittedInfo) => unknown,
+  options: OnOptions | undefined,
+): Subscription {
+  const { attempted, subject } = events;
   const problems = typeof handler === "function" ? [] : [`the handler is ${shown(handler)}: use a function`];
   const { from, signal, onError = tellStderr(attempted) } = readOptions(attempted, options, ["onError"], problems);
   const reading = readings.open<LogRecord>(attempted, signal, ({ onItem, onError: onEnd }) =>
-    context.log.read("core", { filters: [subjectOf(context, filter)], from, onRecord: onItem, onError: onEnd }),
+    context.log.read("core", { filters: [subject], from, onRecord: onItem, onError: onEnd }),
   );
   let isOver = false;
   const tell = (error: unknown, info?: EmittedInfo): void => {
@@ -96,7 +116,7 @@ export function onEmitted(
       if (next.done === true || isOver) return;
       let info: EmittedInfo | undefined;
       try {
-        const { event, ...known } = readEmitted(filter.address, next.value);
+        const { event, ...known } = readEvent(events, next.value);
         info = known;
         await handler(event, known);
       } catch (error) {
@@ -124,17 +144,27 @@ export function iterateEmitted(
   filter: EmittedFilter,
   options: EmittedOptions | undefined,
 ): AsyncIterable<Emitted<AnyEvent>> {
-  const attempted = attemptedIn(filter);
+  return iterateCommitted(context, readings, eventsOf(context, filter), options);
+}
+
+/** As {@link iterateEmitted}, of any committed events. */
+export function iterateCommitted(
+  context: ClientContext,
+  readings: Readings,
+  events: CommittedEvents,
+  options: EmittedOptions | undefined,
+): AsyncIterable<Emitted<AnyEvent>> {
+  const { attempted, subject } = events;
   const { from, signal } = readOptions(attempted, options, [], []);
   return {
     [Symbol.asyncIterator]: () =>
       readings.open<Emitted<AnyEvent>>(attempted, signal, ({ onItem, onError }) =>
         context.log.read("core", {
-          filters: [subjectOf(context, filter)],
+          filters: [subject],
           from,
           onRecord: (record) => {
             try {
-              onItem(readEmitted(filter.address, record));
+              onItem(readEvent(events, record));
             } catch (error) {
               onError(error as Error);
             }
@@ -145,8 +175,16 @@ export function iterateEmitted(
   };
 }
 
-function subjectOf({ subjects, partitions }: ClientContext, { address, type }: EmittedFilter): string {
-  return subjects.emittedBy(partitionOf(address, partitions), address, type === "*" ? undefined : type);
+/** Checks the event type on the way. */
+function eventsOf({ subjects, partitions }: ClientContext, { address, type }: EmittedFilter): CommittedEvents {
+  const actor = formatAddress(address);
+  const isAll = type === "*";
+  if (!isAll) toToken(type, "an event type");
+  return {
+    attempted: isAll ? `listen to what ${actor} emits` : `listen to ${shown(type)} of ${actor}`,
+    subject: subjects.emittedBy(partitionOf(address, partitions), address, isAll ? undefined : type),
+    what: `the event emitted by ${actor}`,
+  };
 }
 
 interface ReadOptions {
@@ -186,20 +224,10 @@ function readFrom(from: EmittedOptions["from"] = "new", problems: string[]): Rea
   return "new";
 }
 
-function readEmitted(address: Address, record: LogRecord): Emitted<AnyEvent> {
+function readEvent({ what }: CommittedEvents, record: LogRecord): Emitted<AnyEvent> {
   const { seq, timeMs } = record;
-  const { id, event } = readCloudEvent(
-    `the event emitted by ${formatAddress(address)} at sequence ${seq}`,
-    record.data,
-  );
+  const { id, event } = readCloudEvent(`${what} at sequence ${seq}`, record.data);
   return { id, at: timeMs, seq, event };
-}
-
-/** Checks the event type on the way. */
-function attemptedIn({ address, type }: EmittedFilter): string {
-  if (type === "*") return `listen to what ${formatAddress(address)} emits`;
-  toToken(type, "an event type");
-  return `listen to ${shown(type)} of ${formatAddress(address)}`;
 }
 
 function tellStderr(attempted: string): NonNullable<OnOptions["onError"]> {

@@ -105,6 +105,24 @@ export class WaitTimeoutError extends StatewrightError {
   readonly retry = "transient";
 }
 
+/** No node answered a question within the time given. Nothing was done. */
+export class QueryTimeoutError extends StatewrightError {
+  readonly _tag = "QueryTimeoutError";
+  readonly retry = "transient";
+}
+
+/** Nobody owns the partition whose owner was asked a question. */
+export class NoOwnerError extends StatewrightError {
+  readonly _tag = "NoOwnerError";
+  readonly retry = "transient";
+}
+
+/** The owner of the partition does not answer the question, and says why. */
+export class QueryRefusedError extends StatewrightError {
+  readonly _tag = "QueryRefusedError";
+  readonly retry = "terminal";
+}
+
 /** Whether the message was stored is not known; sending again with the same key is safe. */
 export class SendUnknownError extends StatewrightError {
   readonly _tag = "SendUnknownError";

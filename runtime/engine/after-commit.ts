@@ -1,7 +1,8 @@
 /** What happens once a commit is in the log: counts, actions, answers, in the order of the decisions, once. */
 import { inspect } from "node:util";
 import { formatAddress } from "../core/address.ts";
-import { toStored } from "../core/codec.ts";
+import { fromStored, toStored } from "../core/codec.ts";
+import { type DeadLetteredEvent, deadLetterTopic } from "../core/dead-letter-events.ts";
 import type { DeadReason } from "../core/records.ts";
 import type { NodeContext } from "./context.ts";
 import type { AfterWork, Decision } from "./decision.ts";
@@ -57,6 +58,24 @@ export class AfterCommit {
         actor,
         reason: decision.reason,
       });
+      this.#tellDead(decision);
+    }
+  }
+
+  /** Nobody waits for the handler, but its failure is told. */
+  #tellDead({ outbox }: Decision): void {
+    const { onDeadLetter, telemetry } = this.#context;
+    const item = outbox.find((one) => one.kind === "topic" && one.topic === deadLetterTopic);
+    if (onDeadLetter === undefined || item?.kind !== "topic") return;
+    const onFailed = (error: unknown): void => {
+      const why = error instanceof Error ? error.message : String(error);
+      telemetry.tell("error", "deadLetter.handler", `The handler of dead letters failed: ${why}`, { error });
+    };
+    try {
+      const result = onDeadLetter(fromStored(JSON.parse(item.eventJson)) as DeadLetteredEvent);
+      if (result instanceof Promise) result.catch(onFailed);
+    } catch (error) {
+      onFailed(error);
     }
   }
 

@@ -1,4 +1,5 @@
 /** What all parts of one node share. */
+import type { DeadLetteredEvent } from "../core/dead-letter-events.ts";
 import type { Subjects } from "../core/subjects.ts";
 import type { Time } from "../core/time.ts";
 import type { Log } from "../log/log.ts";
@@ -54,6 +55,8 @@ export interface NodeContext {
   readonly settings: NodeSettings;
   readonly telemetry: Telemetry;
   readonly fault: FaultHook;
+  /** Called for each message that this node has made a dead letter of, after the commit. */
+  readonly onDeadLetter?: (event: DeadLetteredEvent) => unknown;
 }
 
 /** Delay before trial number `attempt` (from 1) of something that failed for reasons outside: full jitter, 20 ms doubling up to 1 s. */

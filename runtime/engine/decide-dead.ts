@@ -1,6 +1,8 @@
 /** What becomes of a message that cannot be applied. */
 import { createHash } from "node:crypto";
 import { formatAddress } from "../core/address.ts";
+import { toStored } from "../core/codec.ts";
+import { deadLetteredEvent, deadLetterTopic } from "../core/dead-letter-events.ts";
 import type { Envelope } from "../core/envelope.ts";
 import {
   type DeadReason,
@@ -74,6 +76,7 @@ export function decideDead(
   };
   const outbox: OutboxItem[] = [{ kind: "dead", letter, json: JSON.stringify(record) }];
   if (isLarge) outbox.push({ kind: "body", letter, data: delivery.data });
+  outbox.push(eventOf(record));
   const given: Given = { definition, head, delivery, env, envelope };
   const dead = { letter, reason, explanation };
   const beside: Beside = {
@@ -90,6 +93,17 @@ export function decideDead(
 
 /** The reasons that say that the handling failed; the others say that the message is not one that can be handled. */
 const failures: ReadonlySet<DeadReason> = new Set(["attempts", "terminal", "too-large", "crashed"]);
+
+/** The event that tells of the letter. */
+function eventOf(record: LetterRecord): OutboxItem {
+  const event = deadLetteredEvent(record);
+  return {
+    kind: "topic",
+    topic: deadLetterTopic,
+    type: event.type,
+    eventJson: JSON.stringify(toStored(event, "event")),
+  };
+}
 
 /** The name of a letter, unique in the space. */
 function letterOf(delivery: Delivery, head: Head): string {

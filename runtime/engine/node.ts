@@ -1,5 +1,6 @@
 /** An actor node: puts ownership, partitions, lanes and commits together and keeps the house. */
 
+import type { DeadLetteredEvent } from "../core/dead-letter-events.ts";
 import { SystemStoppedError } from "../core/errors.ts";
 import type { SpaceRecord } from "../core/records.ts";
 import { Subjects } from "../core/subjects.ts";
@@ -15,6 +16,7 @@ import { Ownership } from "./ownership.ts";
 import { Partition } from "./partition.ts";
 import { Post } from "./post.ts";
 import { Purge } from "./purge.ts";
+import { Queries } from "./queries.ts";
 import { registerTypes } from "./registry.ts";
 import { type NodeCounters, type NodeEvent, Telemetry } from "./telemetry.ts";
 import { ActivityWorker, type WorkerStats } from "./worker.ts";
@@ -62,6 +64,8 @@ export interface NodeParts {
   readonly random?: () => number;
   readonly fault?: FaultHook;
   readonly onEvent?: (event: NodeEvent) => void;
+  /** Called for each message that this node has made a dead letter of, after the commit. */
+  readonly onDeadLetter?: (event: DeadLetteredEvent) => unknown;
 }
 
 /** What a node says of itself. */
@@ -96,6 +100,7 @@ export class ActorNode {
   readonly #partitions = new Map<number, Partition>();
   readonly #purge: Purge;
   readonly #post: Post;
+  readonly #queries: Queries;
   readonly #live: LiveChildren;
   readonly #worker: ActivityWorker | undefined;
   readonly #cancels = new Set<() => void>();
@@ -128,6 +133,7 @@ export class ActorNode {
       },
       telemetry: new Telemetry(parts.onEvent ?? (() => {})),
       fault: parts.fault ?? noFaults,
+      ...(parts.onDeadLetter === undefined ? {} : { onDeadLetter: parts.onDeadLetter }),
     };
     let fail: (error: Error) => void = () => {};
     this.failed = new Promise((_, reject) => {
@@ -149,6 +155,7 @@ export class ActorNode {
     });
     this.#purge = new Purge(this.#context);
     this.#post = new Post(this.#context);
+    this.#queries = new Queries(this.#context, () => this.stats());
     this.#live = new LiveChildren(this.#context, this.#post);
     if (parts.work !== undefined && parts.work.activities.length > 0)
       this.#worker = new ActivityWorker({ ...parts.work, context: this.#context, onFailed: this.#onFailed });
@@ -175,6 +182,7 @@ export class ActorNode {
     this.#state = "running";
     if (this.#hasActors) await this.#startActors();
     this.#worker?.start();
+    this.#queries.start();
   }
 
   get #hasActors(): boolean {
@@ -227,6 +235,7 @@ export class ActorNode {
     this.#dispatcher.stop();
     this.#live.stop();
     this.#post.stop();
+    this.#queries.stop();
     for (const partition of this.#partitions.values()) partition.close();
     this.#partitions.clear();
   }
@@ -258,6 +267,7 @@ export class ActorNode {
   #open(id: number, from: string, attempt = 1): void {
     const partition = new Partition(id, this.#context, this.#dispatcher, this.#onFailed);
     this.#partitions.set(id, partition);
+    this.#queries.open(id);
     if (this.#isFull) partition.pause();
     const { telemetry, time, random } = this.#context;
     partition.open().then(
@@ -285,6 +295,7 @@ export class ActorNode {
 
   #close(id: number): void {
     this.#live.stop(id);
+    this.#queries.close(id);
     this.#partitions.get(id)?.close();
     this.#partitions.delete(id);
   }

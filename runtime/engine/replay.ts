@@ -8,7 +8,6 @@
  * 4. A message that does not say any more what it carried makes its step not replayable, and is not guessed at.
  */
 import type { Address } from "../core/address.ts";
-import { fromStored } from "../core/codec.ts";
 import { type Envelope, encodeEnvelope, envelopeFormat } from "../core/envelope.ts";
 import { isStatewrightError } from "../core/errors.ts";
 import { decodeRecord, type HandledMessage, type StateRecord, type StoredSnapshot } from "../core/records.ts";
@@ -17,17 +16,9 @@ import { decide } from "./decide.ts";
 import type { DecideEnv, Decision } from "./decision.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import { type Delivery, untried } from "./delivery.ts";
+import { type Difference, differing } from "./differences.ts";
 import { absentHead, type Head } from "./head.ts";
 import { headOf } from "./lane.ts";
-
-/** A place in which a replayed state is another one. */
-export interface Difference {
-  /** `value`, `status`, `context.items[3].price`, `output`, `children`, `timers`, `outcome`, `reply`, … */
-  readonly path: string;
-  /** Decoded; undefined where there was nothing. */
-  readonly before: unknown;
-  readonly now: unknown;
-}
 
 /** What came of the messages of one kept state. */
 export interface ReplayedStep {
@@ -279,54 +270,6 @@ function partsOf({ snapshotJson }: Head, isMigrated: boolean): Record<string, un
   ]);
   parts.timers = Object.fromEntries(named);
   return parts;
-}
-
-/** How many places are told of one step. */
-const maxDifferences = 20;
-
-/** The places in which two stored values differ, decoded. Where an error was thrown (its stack) is no difference. */
-function differing(path: string, before: unknown, now: unknown): Difference[] {
-  const found: Difference[] = [];
-  collect(path, before, now, found);
-  return found;
-}
-
-function collect(path: string, before: unknown, now: unknown, found: Difference[]): void {
-  if (found.length >= maxDifferences) return;
-  if (isPlain(before) && isPlain(now)) {
-    for (const key of new Set([...Object.keys(before), ...Object.keys(now)])) {
-      const step = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
-      collect(path === "" ? key : `${path}${step}`, own(before, key), own(now, key), found);
-    }
-  } else if (Array.isArray(before) && Array.isArray(now)) {
-    for (let i = 0; i < Math.max(before.length, now.length); i++) collect(`${path}[${i}]`, before[i], now[i], found);
-  } else if (textOf(before) !== textOf(now)) {
-    found.push({ path, before: decoded(before), now: decoded(now) });
-  }
-}
-
-/** True for an object that is no array, and that is not a value of another kind in its encoded form. */
-function isPlain(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !Object.hasOwn(value, "~");
-}
-
-function own(value: Record<string, unknown>, key: string): unknown {
-  return Object.hasOwn(value, key) ? value[key] : undefined;
-}
-
-function textOf(value: unknown): string | undefined {
-  return JSON.stringify(value, (_, inner: unknown) => {
-    const error = inner as { "~"?: unknown; v?: object } | null | undefined;
-    return error?.["~"] === "error" ? { ...error, v: { ...error.v, stack: undefined } } : inner;
-  });
-}
-
-function decoded(value: unknown): unknown {
-  try {
-    return fromStored(value);
-  } catch {
-    return value;
-  }
 }
 
 function messageOf(error: unknown): string {

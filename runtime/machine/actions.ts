@@ -17,6 +17,7 @@ import type {
   ParameterizedObject,
 } from "xstate";
 import { type Address, makeAddress } from "../core/address.ts";
+import { isReservedTopic } from "../core/dead-letter-events.ts";
 import { TerminalError } from "../core/errors.ts";
 import { toToken } from "../core/names.ts";
 import type { MachineEvent, Work } from "./driver.ts";
@@ -182,6 +183,11 @@ function checkAddress(target: unknown, id: unknown): Address {
 
 function checkTopic(topic: unknown): string {
   terminal("publish", () => toToken(topic as string, "a topic"));
+  if (isReservedTopic(topic as string)) {
+    throw new TerminalError(
+      `Cannot publish: the topic ${JSON.stringify(topic)} is reserved for the runtime, as all that begin with "statewright." are.`,
+    );
+  }
   return topic as string;
 }
 

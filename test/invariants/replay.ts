@@ -3,7 +3,10 @@
  *
  * It uses the engine's own `decide`, since that is what must be reproducible; what it is given comes from the journals only.
  */
+
 import { parseAddress } from "../../runtime/core/address.ts";
+import { deadLetterTopic } from "../../runtime/core/dead-letter-events.ts";
+import { fromToken } from "../../runtime/core/names.ts";
 import {
   decodeRecord,
   type HandledMessage,
@@ -122,11 +125,17 @@ function decideAgain(
     const reason = error instanceof Undeliverable ? error.reason : letter.reason;
     // What does not follow from the message (how often and when it was tried) is taken from the letter.
     const dead = decideDead(definition, head, delivery, env, reason, letter.explanation, letter.attempts, undefined);
-    const item = dead.outbox.find(({ kind }) => kind === "dead");
-    if (item?.kind !== "dead") return `${mail.envelope?.id} has no letter when it is replayed`;
+    if (!dead.outbox.some(({ kind }) => kind === "dead"))
+      return `${mail.envelope?.id} has no letter when it is replayed`;
     const { attemptCount } = letter;
-    const json = JSON.stringify({ ...JSON.parse(item.json), attemptCount });
-    return { ...dead, outbox: dead.outbox.map((each) => (each === item ? { ...item, json } : each)) };
+    const counted = (json: string) => JSON.stringify({ ...JSON.parse(json), attemptCount });
+    const outbox = dead.outbox.map((each) => {
+      if (each.kind === "dead") return { ...each, json: counted(each.json) };
+      return each.kind === "topic" && each.topic === deadLetterTopic
+        ? { ...each, eventJson: counted(each.eventJson) }
+        : each;
+    });
+    return { ...dead, outbox };
   }
 }
 
@@ -182,7 +191,7 @@ function textOfRecord(record: LogRecord): string {
     case "mail":
       return `mail ${tokens[5]}/${tokens[6]} ${JSON.stringify(readJson<{ event: unknown }>(record)?.event)}`;
     case "topic":
-      return `topic ${tokens[5]} ${JSON.stringify(readJson<{ data: unknown }>(record)?.data)}`;
+      return `topic ${fromToken(tokens[5] as string)} ${JSON.stringify(readJson<{ data: unknown }>(record)?.data)}`;
     case "emit":
       return `emit ${tokens[7]} ${JSON.stringify(readJson<{ data: unknown }>(record)?.data)}`;
     case "key":
