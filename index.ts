@@ -1,4 +1,7 @@
 /** Statewright: XState state machines as durable actors on NATS JetStream. */
+
+export type { NodeSummary, PartitionSummary, Quantiles } from "./actors/client/space-stats.ts";
+export type { LetterStats } from "./actors/client/stored-stats.ts";
 export type {
   ActorTypeInfo,
   AskOptions,
@@ -15,6 +18,8 @@ export type {
   ReadOptions,
   SendOptions,
   SendReceipt,
+  SpaceStats,
+  StatsOptions,
   Subscription,
   WaitCondition,
   WaitOptions,
@@ -56,6 +61,7 @@ export { type NodeOptions, type StatewrightNode, startNode } from "./actors/star
 export type { ChildOptions, SupervisionOptions } from "./actors/supervision.ts";
 export type { ActorView, ChildView, HistoryEntry, TimerView } from "./actors/view.ts";
 export * from "./runtime/core/errors.ts";
+export { Histogram, Latencies, Sizes } from "./runtime/engine/histogram.ts";
 export type {
   ChildToMigrate,
   MigratedState,
@@ -64,7 +70,8 @@ export type {
   TimerToMigrate,
 } from "./runtime/engine/migration.ts";
 export type { NodeStats } from "./runtime/engine/node.ts";
-export { type ActivityCounters, Latencies, type NodeCounters, type NodeEvent } from "./runtime/engine/telemetry.ts";
+export type { PartitionStats } from "./runtime/engine/partition.ts";
+export type { ActivityCounters, NodeCounters, NodeEvent } from "./runtime/engine/telemetry.ts";
 export type { WorkerStats } from "./runtime/engine/worker.ts";
 export { publish, reply, tell } from "./runtime/machine/actions.ts";
 export {

@@ -33,6 +33,7 @@ import {
 import { type Content, MessageFactory, newClientId, type Outgoing, type SendReceipt } from "./client/outgoing.ts";
 import { Readings } from "./client/reading.ts";
 import { SendQueue } from "./client/send-queue.ts";
+import { type SpaceStats, type StatsOptions, spaceStats } from "./client/space-stats.ts";
 import { type WaitCondition, Waits } from "./client/waits.ts";
 import { watchStates } from "./client/watching.ts";
 import { DeadLetters } from "./dead-letters.ts";
@@ -49,6 +50,8 @@ export type {
   EmittedOptions,
   OnOptions,
   SendReceipt,
+  SpaceStats,
+  StatsOptions,
   Subscription,
   WaitCondition,
 };
@@ -256,6 +259,14 @@ export interface Client {
   /** The actor types that the nodes of the space have registered, by name. */
   types(): Promise<ActorTypeInfo[]>;
 
+  /**
+   * Looks at the whole space: nodes, owners, mailboxes, dead letters, timers, activities, latencies. Works without any node: what only nodes know is 0 or
+   * `undefined` then, and `mailboxes.silent` says of how many partitions.
+   *
+   * *Errors* `InvalidOptionsError`, `LogUnavailableError`; the signal's reason.
+   */
+  stats(options?: StatsOptions): Promise<SpaceStats>;
+
   /** Refuses further calls, waits for sends under way up to a timeout (default 10 s), and rejects what is pending then with `SystemStoppedError`. */
   close(options?: { readonly timeout?: DurationInput }): Promise<void>;
 }
@@ -441,6 +452,11 @@ class LogClient implements Client {
     this.#checkOpen("read the registry of actor types");
     await this.#types.load();
     return [...this.#types.known.values()].sort((a, b) => (a.type < b.type ? -1 : 1));
+  }
+
+  async stats(options?: StatsOptions): Promise<SpaceStats> {
+    this.#checkOpen("look at the space");
+    return spaceStats(this.#context, options);
   }
 
   async close(options: { readonly timeout?: DurationInput } = {}): Promise<void> {

@@ -23,6 +23,8 @@ import type {
   MigrateResult,
   SendOptions,
   SendReceipt,
+  SpaceStats,
+  StatsOptions,
   UntypedEvent,
   WaitCondition,
   WaitOptions,
@@ -94,6 +96,8 @@ export interface EffectClient {
   history(target: ActorRef | UntypedTarget, options?: { readonly last?: number }): Result<HistoryEntry[]>;
   /** See `Client.types`. */
   types(): Result<ActorTypeInfo[]>;
+  /** See `Client.stats`. */
+  stats(options?: WithoutSignal<StatsOptions>): Result<SpaceStats>;
   /** Calls a method of `Client.deadLetters`, as in `deadLetters((office) => office.redrive("i42"))`. */
   deadLetters<A>(call: (office: DeadLetters) => Promise<A>): Result<A>;
 }
@@ -167,6 +171,7 @@ export function toEffectClient(client: Client): EffectClient {
       stream((signal) => client.emitted(target, type, { ...options, signal })),
     history: call("history", 1),
     types: () => attempt(() => client.types()),
+    stats: call("stats", 0),
     deadLetters: <A>(run: (office: DeadLetters) => Promise<A>) => attempt(() => run(client.deadLetters)),
   };
   return door as unknown as EffectClient;

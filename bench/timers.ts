@@ -4,7 +4,7 @@ import { connect } from "../index.ts";
 import { partitionOf } from "../runtime/core/address.ts";
 import { type CheckpointRecord, encodeRecord, recordFormat, type TimerRecord } from "../runtime/core/records.ts";
 import { Subjects } from "../runtime/core/subjects.ts";
-import { Latencies } from "../runtime/engine/telemetry.ts";
+import { Latencies } from "../runtime/engine/histogram.ts";
 import { type JetStreamLog, openJetStreamLog } from "../runtime/jetstream/jetstream-log.ts";
 import { timerActor } from "./actors.ts";
 import { median, type Result } from "./results.ts";

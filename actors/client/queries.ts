@@ -123,7 +123,7 @@ export async function askNodes(
     },
     isHopeless: async () => false,
   });
-  return [...answers.values()].sort((a, b) => (a.node < b.node ? -1 : 1));
+  return [...answers].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, stats]) => stats);
 }
 
 async function askOwner(

@@ -114,6 +114,10 @@ export class Subjects {
   waitsOf(partition: number, of: Address): string {
     return `${this.#core}.${partition}.wait.${of.type}.${toToken(of.id)}.>`;
   }
+  /** All messages that wait outside the mailboxes of their actors. */
+  waits(): string {
+    return `${this.#core}.*.wait.>`;
+  }
   /** The bytes of a large message that waits. */
   waitBody(partition: number, of: Address, n: number): string {
     return `${this.wait(partition, of, n)}.body`;

@@ -273,6 +273,7 @@ export class Committer {
   async #commit(parts: Part[]): Promise<void> {
     const { log, telemetry, fault, time, random } = this.#context;
     const group = this.#assemble(parts);
+    const startedMs = time.elapsed();
     let isUnknown = false;
     for (let attempt = 1; !this.#isStopped; attempt++) {
       if (attempt > 1) telemetry.counters.commitRetries++;
@@ -294,8 +295,7 @@ export class Committer {
           fault("commit.after");
           // A process that dies here does nothing more; in a simulation the code goes on.
           if (this.#isStopped) return;
-          telemetry.counters.commits++;
-          telemetry.counters.records += group.records.length;
+          this.#count(group, startedMs);
           for (const [i, part] of parts.entries()) this.#confirm(part, result.firstSeq + (group.offsets[i] as number));
           return;
         case "TryAgain":
@@ -311,23 +311,33 @@ export class Committer {
           await sleep(time, 1000);
           break;
         case "Conflict":
-          if (await this.#settleConflict(group)) return;
+          if (await this.#settleConflict(group, startedMs)) return;
           await sleep(time, backoffMs(attempt, random));
           break;
       }
     }
   }
 
+  /** Counts a commit that is in the log. */
+  #count({ records }: Group, startedMs: number): void {
+    const { telemetry, time } = this.#context;
+    telemetry.counters.commits++;
+    telemetry.counters.records += records.length;
+    telemetry.commitTime.add(time.elapsed() - startedMs);
+    let bytes = 0;
+    for (const { data } of records) bytes += data.length;
+    telemetry.commitSize.add(bytes);
+  }
+
   /** Finds out who is behind a refused commit; false when nobody is, and the same commit is to be tried again. */
-  async #settleConflict(group: Group): Promise<boolean> {
+  async #settleConflict(group: Group, startedMs: number): Promise<boolean> {
     const { subjects } = this.#context;
     const { parts } = group;
     const states = await this.#lastMany(parts.map((part) => part.lane.subject));
     if (this.#isStopped) return true;
     const isMade = states.some((record) => record !== undefined && commitOf(record) === group.commit);
     if (isMade) {
-      this.#context.telemetry.counters.commits++;
-      this.#context.telemetry.counters.records += group.records.length;
+      this.#count(group, startedMs);
       parts.forEach((part, i) => {
         const record = states[i];
         const isNewest = record !== undefined && commitOf(record) === group.commit;

@@ -5,11 +5,15 @@ export class LowWater {
   /** Everything of the partition up to this sequence is handled. */
   #mark: number;
   readonly #open: number[] = [];
+  /** When each of {@link LowWater.#open} was stored. */
+  readonly #times: number[] = [];
   #first = 0;
+  #lastRead: number;
   readonly #done = new Set<number>();
 
   constructor(mark: number) {
     this.#mark = mark;
+    this.#lastRead = mark;
   }
 
   get mark(): number {
@@ -21,9 +25,21 @@ export class LowWater {
     return this.#open.length - this.#first - this.#done.size;
   }
 
-  /** A message was read; sequences come in ascending order. */
-  read(seq: number): void {
+  /** When the oldest that was read and is not handled was stored, milliseconds since 1970; undefined when there is none. */
+  get oldestAtMs(): number | undefined {
+    return this.#times[this.#first];
+  }
+
+  /** Everything of the partition up to this sequence was read, or is known to be nothing. */
+  get readUpTo(): number {
+    return Math.max(this.#lastRead, this.#mark);
+  }
+
+  /** A message was read, which was stored at `timeMs`; sequences come in ascending order. */
+  read(seq: number, timeMs: number): void {
     this.#open.push(seq);
+    this.#times.push(timeMs);
+    this.#lastRead = seq;
   }
 
   /** Nothing of the partition stands between what is handled and `seq`, but for what was read and is open. */
@@ -47,6 +63,7 @@ export class LowWater {
     }
     if (this.#first > 1024 && this.#first * 2 > this.#open.length) {
       this.#open.splice(0, this.#first);
+      this.#times.splice(0, this.#first);
       this.#first = 0;
     }
   }

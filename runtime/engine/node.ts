@@ -13,7 +13,7 @@ import { Dispatcher } from "./dispatcher.ts";
 import { type FaultHook, noFaults } from "./faults.ts";
 import { LiveChildren } from "./live.ts";
 import { Ownership } from "./ownership.ts";
-import { Partition } from "./partition.ts";
+import { Partition, type PartitionStats } from "./partition.ts";
 import { Post } from "./post.ts";
 import { Purge } from "./purge.ts";
 import { Queries } from "./queries.ts";
@@ -80,8 +80,16 @@ export interface NodeStats {
   readonly pending: number;
   readonly idleActors: number;
   readonly idleBytes: number;
+  /** How far each of the node's partitions has come. */
+  readonly mailboxes: readonly PartitionStats[];
   /** Send-to-commit latency as histogram counts; `Latencies.merge` reads them. */
   readonly sendToCommit: readonly number[];
+  /** Milliseconds that commits took, as {@link NodeStats.sendToCommit}. */
+  readonly commitTime: readonly number[];
+  /** Bytes of commits as histogram counts; `Sizes.merge` reads them. */
+  readonly commitSize: readonly number[];
+  /** Actors that are put aside now, since their stored state cannot be used. */
+  readonly unusableActors: number;
   /** The activities that the node works on; undefined when there are none. */
   readonly activities: WorkerStats | undefined;
   /** Timers that are due within the next minutes, or were due and are not handled. */
@@ -242,22 +250,29 @@ export class ActorNode {
 
   stats(): NodeStats {
     const { telemetry, node } = this.#context;
-    let pending = 0;
     let nearTimers = 0;
+    let unusableActors = 0;
+    const mailboxes: PartitionStats[] = [];
     for (const partition of this.#partitions.values()) {
-      pending += partition.pending;
+      mailboxes.push(partition.stats);
       nearTimers += partition.nearTimers;
+      for (const lane of partition.lanes) if (lane.phase === "parked") unusableActors++;
     }
+    mailboxes.sort((a, b) => a.partition - b.partition);
     return {
       node,
       counters: structuredClone(telemetry.counters),
-      partitions: [...this.#partitions.keys()].sort((a, b) => a - b),
+      partitions: mailboxes.map(({ partition }) => partition),
       aliveNodes: this.#ownership.alive,
       queued: this.#dispatcher.queued,
-      pending,
+      pending: mailboxes.reduce((sum, { pending }) => sum + pending, 0),
+      mailboxes,
       idleActors: this.#dispatcher.idle.actors,
       idleBytes: this.#dispatcher.idle.bytes,
       sendToCommit: telemetry.sendToCommit.toJSON(),
+      commitTime: telemetry.commitTime.toJSON(),
+      commitSize: telemetry.commitSize.toJSON(),
+      unusableActors,
       activities: this.#worker?.stats(),
       nearTimers,
       timerLateness: telemetry.timerLateness.toJSON(),

@@ -266,6 +266,7 @@ export class Ownership {
     this.#leases.set(partition, { owner: lease.owner, epoch: lease.epoch, seq: record.seq });
     const isOurs = lease.owner === this.#context.owner;
     if (!isOurs && this.#owned.delete(partition)) {
+      this.#context.telemetry.counters.leasesLost++;
       this.#context.telemetry.tell(
         "warn",
         "partition.lost",
@@ -280,6 +281,7 @@ export class Ownership {
   #gain(partition: number, from: string): void {
     if (this.#isStopped || this.#owned.has(partition)) return;
     this.#owned.add(partition);
+    this.#context.telemetry.counters.leasesGained++;
     this.#context.fault("lease.taken");
     this.#listener.onGained(partition, from);
   }
@@ -363,7 +365,7 @@ export class Ownership {
     try {
       await this.#listener.onHandOver(partition);
       fault("drained");
-      this.#owned.delete(partition);
+      if (this.#owned.delete(partition)) this.#context.telemetry.counters.leasesHandedOver++;
       for (let attempt = 1; attempt <= 5 && !this.#isStopped; attempt++) {
         const lease = this.#leases.get(partition);
         if (lease?.owner !== this.#context.owner) return;

@@ -8,7 +8,14 @@
  */
 import { type Address, formatAddress, partitionOf } from "../core/address.ts";
 import { fromToken } from "../core/names.ts";
-import { type CheckpointRecord, decodeRecord, encodeRecord, type LiveRecord, recordFormat } from "../core/records.ts";
+import {
+  type CheckpointRecord,
+  type Cursor,
+  decodeRecord,
+  encodeRecord,
+  type LiveRecord,
+  recordFormat,
+} from "../core/records.ts";
 import type { MailboxSubject, StreamName } from "../core/subjects.ts";
 import { sleep } from "../core/time.ts";
 import type { AppendRecord, LogReader, LogRecord } from "../log/log.ts";
@@ -40,6 +47,21 @@ const noData = new Uint8Array(0);
 export interface Progress extends Pick<CheckpointRecord, "cursor" | "timersSeq" | "timersFrom"> {
   /** Timers that were handled by this owner. */
   readonly fired: number;
+}
+
+/** How far a partition has come, as its owner says. */
+export interface PartitionStats {
+  readonly partition: number;
+  /** False while it is being opened: nothing else is known then. */
+  readonly isOpen: boolean;
+  /** Messages that were read and are not handled. */
+  readonly pending: number;
+  /** The last sequences of both streams that were read; what lies behind them in the log is not in `pending`. */
+  readonly readUpTo: Cursor;
+  /** When the oldest message that was read and is not handled was stored, milliseconds since 1970; absent: there is none. */
+  readonly oldestAt?: number;
+  /** When the first timer that is not handled was due, milliseconds since 1970; absent: none is due. */
+  readonly overdueSince?: number;
 }
 
 /** A partition that this node owns. */
@@ -86,6 +108,21 @@ export class Partition implements LaneOwner {
   /** Messages that were read and are not handled. */
   get pending(): number {
     return this.#water.ingress.pending + this.#water.core.pending;
+  }
+
+  /** How far the partition has come, for whoever asks. */
+  get stats(): PartitionStats {
+    const { ingress, core } = this.#water;
+    const oldest = [ingress.oldestAtMs, core.oldestAtMs].filter((atMs) => atMs !== undefined);
+    const dueMs = this.#timers.earliestMs;
+    return {
+      partition: this.id,
+      isOpen: this.#readers.length > 0,
+      pending: ingress.pending + core.pending,
+      readUpTo: { ingress: ingress.readUpTo, core: core.readUpTo },
+      ...(oldest.length === 0 ? {} : { oldestAt: Math.min(...oldest) }),
+      ...(dueMs <= this.#context.time.now() ? { overdueSince: dueMs } : {}),
+    };
   }
 
   /** How many timers are due soon. */
@@ -376,7 +413,7 @@ export class Partition implements LaneOwner {
   }
 
   #onRecord(stream: StreamName, record: LogRecord): void {
-    this.#water[stream].read(record.seq);
+    this.#water[stream].read(record.seq, record.timeMs);
     const name = this.#context.subjects.laneOf(record.subject);
     // An actor that is known has a subject that was checked when its lane was made.
     const known = name === undefined ? undefined : this.#lanes.get(name);

@@ -1,5 +1,6 @@
 /** What a node counts and tells about itself. */
 import type { DeadReason } from "../core/records.ts";
+import { Latencies, Sizes } from "./histogram.ts";
 
 /** Something worth a line in a log. */
 export interface NodeEvent {
@@ -43,6 +44,12 @@ export interface NodeCounters {
   parked: number;
   /** Partitions taken over from a node that was still named as their owner. */
   takeovers: number;
+  /** Partitions whose lease this node got, those it took over included. */
+  leasesGained: number;
+  /** Partitions that another node took from this one. */
+  leasesLost: number;
+  /** Partitions that this node handed over. */
+  leasesHandedOver: number;
   /** Timers that were due and whose decision was committed. */
   timersFired: number;
   /** Timers that were due and not set any more. */
@@ -67,9 +74,9 @@ export interface ActivityCounters {
   returned: number;
 }
 
-/** Counts and times of one node. */
-export class Telemetry {
-  readonly counters: NodeCounters = {
+/** Counters of a node that has done nothing yet. */
+export function noCounts(): NodeCounters {
+  return {
     applied: 0,
     ignored: 0,
     redelivered: 0,
@@ -86,10 +93,17 @@ export class Telemetry {
     loads: 0,
     parked: 0,
     takeovers: 0,
+    leasesGained: 0,
+    leasesLost: 0,
+    leasesHandedOver: 0,
     timersFired: 0,
     timersStale: 0,
   };
-  readonly activities: ActivityCounters = {
+}
+
+/** Counters of a process that has worked on no activity yet. */
+export function noActivities(): ActivityCounters {
+  return {
     started: 0,
     done: 0,
     failed: 0,
@@ -98,10 +112,20 @@ export class Telemetry {
     cancelled: 0,
     returned: 0,
   };
+}
+
+/** Counts and times of one node. */
+export class Telemetry {
+  readonly counters: NodeCounters = noCounts();
+  readonly activities: ActivityCounters = noActivities();
   /** Milliseconds from the moment a message was sent to its commit, as the clocks of sender and node say. */
   readonly sendToCommit: Latencies = new Latencies();
   /** Milliseconds from the moment a timer was due to the commit of its decision. */
   readonly timerLateness: Latencies = new Latencies();
+  /** Milliseconds from the first append of a commit to its confirmation, those of further trials included. */
+  readonly commitTime: Latencies = new Latencies();
+  /** Bytes of the records of a commit, without subjects and headers. */
+  readonly commitSize: Sizes = new Sizes();
   readonly #onEvent: (event: NodeEvent) => void;
 
   constructor(onEvent: (event: NodeEvent) => void) {
@@ -115,47 +139,5 @@ export class Telemetry {
   countDead(reason: DeadReason): void {
     this.counters.deadLetters++;
     this.counters.deadLettersByReason[reason] = (this.counters.deadLettersByReason[reason] ?? 0) + 1;
-  }
-}
-
-const bucketsPerDoubling = 8;
-
-/** A histogram with buckets of 9 % width, from 0.1 ms up. */
-export class Latencies {
-  readonly #counts: number[] = [];
-  #total = 0;
-
-  add(ms: number): void {
-    const bucket = ms <= 0.1 ? 0 : Math.ceil(Math.log2(ms / 0.1) * bucketsPerDoubling);
-    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
-    this.#total++;
-  }
-
-  get count(): number {
-    return this.#total;
-  }
-
-  /** Upper bound, in milliseconds, of the bucket that holds the given share (0 to 1) of all values; 0 when there are none. */
-  quantile(share: number): number {
-    let left = Math.max(1, Math.ceil(this.#total * share));
-    for (let bucket = 0; bucket < this.#counts.length; bucket++) {
-      left -= this.#counts[bucket] ?? 0;
-      if (left <= 0) return 0.1 * 2 ** (bucket / bucketsPerDoubling);
-    }
-    return 0;
-  }
-
-  /** Adds the counts of another histogram, given as {@link Latencies.toJSON} makes them. */
-  merge(counts: readonly number[]): void {
-    counts.forEach((count, bucket) => {
-      if (count === 0 || count === null) return;
-      this.#counts[bucket] = (this.#counts[bucket] ?? 0) + count;
-      this.#total += count;
-    });
-  }
-
-  /** The counts per bucket. */
-  toJSON(): number[] {
-    return Array.from(this.#counts, (count) => count ?? 0);
   }
 }

@@ -75,6 +75,11 @@ export class Timers {
     return this.#near.size;
   }
 
+  /** When the first of them was or is due; infinity when there are none. */
+  get earliestMs(): number {
+    return this.#near.earliestMs;
+  }
+
   /** Up to this sequence of CORE all records of timers were seen by the reader. */
   get seenSeq(): number {
     return this.#seenSeq;

@@ -24,7 +24,7 @@ import { callApi } from "./api.ts";
 import { BatchWriter, headerBytes } from "./batch-writer.ts";
 import { type Connection, type ConnectionOptions, openConnection } from "./connection.ts";
 import { StreamReader } from "./reader.ts";
-import { readLast, readLastMany, readNext, type ScanOptions, scanStream } from "./reads.ts";
+import { countStream, readLast, readLastMany, readNext, type ScanOptions, scanStream } from "./reads.ts";
 import { checkServer, describeSyncMode, readSyncMode, type SyncMode } from "./server-facts.ts";
 import { type OpenSpace, openSpace } from "./space.ts";
 import { type StreamBinding, verifyStream } from "./stream-identity.ts";
@@ -196,6 +196,10 @@ class StreamsLog implements Log {
     return scanStream(this.#connection, this.#bindings[stream], filter, options, (read) =>
       this.#openReader(stream, read),
     );
+  }
+
+  async count(stream: StreamName, filter: string, fromSeq = 1): Promise<number> {
+    return countStream(this.#connection, this.#bindings[stream], filter, fromSeq);
   }
 
   async purge(stream: StreamName, filter: string, beforeSeq?: number): Promise<number> {

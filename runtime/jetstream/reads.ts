@@ -133,6 +133,28 @@ export async function* scanStream(
   }
 }
 
+/**
+ * How many records match from a sequence on.
+ *
+ * *Details*: a page of one record says how many there are behind it, so nothing but that record is read and no consumer is made.
+ */
+export async function countStream(
+  connection: Connection,
+  binding: StreamBinding,
+  filter: string,
+  fromSeq: number,
+): Promise<number> {
+  const what = `count ${filter} in ${binding.name}`;
+  await connection.whenConnected(what);
+  const question = { next_by_subj: filter, seq: Math.max(1, fromSeq), batch: 1 };
+  const page = await getPage(connection, what, binding.name, question);
+  if (page === "too-many") throw new LogUnavailableError(`Cannot ${what}: the server does not answer that. Try again.`);
+  if (page.records.length > 0) return page.records.length + page.pending;
+  // Also a stream that was deleted has nothing that matches.
+  await verifyStream(connection, binding);
+  return 0;
+}
+
 interface Page {
   readonly records: readonly LogRecord[];
   /** Records that match behind this page. */

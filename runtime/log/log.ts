@@ -137,6 +137,12 @@ export interface Log {
     options?: { readonly fromSeq?: number; readonly limit?: number; readonly lastPerSubject?: boolean },
   ): AsyncIterable<LogRecord>;
 
+  /**
+   * How many records match `filter` from the sequence `fromSeq` on (default 1), all versions of a subject counted. Not for commits: it may be answered by a
+   * replica. Costs about as much as reading one record. Rejects with `LogUnavailableError`.
+   */
+  count(stream: StreamName, filter: string, fromSeq?: number): Promise<number>;
+
   /** Removes the records that match `filter`, below `beforeSeq` when given; resolves with how many. */
   purge(stream: StreamName, filter: string, beforeSeq?: number): Promise<number>;
 

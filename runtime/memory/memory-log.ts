@@ -169,6 +169,23 @@ export class MemoryLog implements Log {
     };
   }
 
+  count(stream: StreamName, filter: string, fromSeq = 1): Promise<number> {
+    const fault = this.#shared.faults.choose("scan", filter, { connection: this.#link.name, stream });
+    const whenLost = (): never => {
+      throw unavailable(`count ${filter}`);
+    };
+    const count = (): number => {
+      const log = this.#shared.stream(stream);
+      const upToSeq =
+        fault?.kind === "stale" ? log.lastSeqAt(this.#shared.wire.time.now() - fault.ms) : Number.POSITIVE_INFINITY;
+      return log.select(filter, { fromSeq, upToSeq }).length;
+    };
+    return this.#link.call<number>(
+      { label: "count", apply: (answer) => answer(count()), whenLost },
+      fault && fault.kind !== "stale" ? disturbRead({ kind: fault.kind, ms: fault.ms }, whenLost) : undefined,
+    );
+  }
+
   purge(stream: StreamName, filter: string, beforeSeq?: number): Promise<number> {
     const fault = this.#shared.faults.choose("purge", filter, { connection: this.#link.name, stream });
     const whenLost = (): never => {

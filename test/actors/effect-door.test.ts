@@ -48,15 +48,24 @@ describe("the Effect door", () => {
       const seen = yield* client.waitFor(counter.ref("a"), (view) => view.context.sum === 5);
       const history = yield* client.history(counter.ref("a"));
       const letters = yield* client.deadLetters((office) => office.list());
+      const stats = yield* client.stats({ wait: "1 second" });
       return {
         again: again.duplicate,
         reply: asked.reply,
         sum: seen.context.sum,
         events: history.map((entry) => entry.event),
         letters,
+        applied: stats.counters.applied,
       };
     });
-    expect(await run(program)).toEqual({ again: true, reply: 5, sum: 5, events: ["ADD", "ADD"], letters: [] });
+    expect(await run(program)).toEqual({
+      again: true,
+      reply: 5,
+      sum: 5,
+      events: ["ADD", "ADD"],
+      letters: [],
+      applied: 2,
+    });
   });
 
   it("fails with the very error, typed by its tag", async () => {

@@ -54,6 +54,7 @@ type Operation =
       readonly limit?: number;
       readonly lastPerSubject?: boolean;
     }
+  | { readonly type: "count"; readonly stream: StreamName; readonly filter: number; readonly fromBack?: number }
   | { readonly type: "purge"; readonly stream: StreamName; readonly filter: number; readonly beforeBack?: number }
   | {
       readonly type: "read";
@@ -148,6 +149,13 @@ const anyOperation: fc.Arbitrary<Operation> = fc.oneof(
     ),
   },
   {
+    weight: 2,
+    arbitrary: fc.record(
+      { type: fc.constant("count"), stream: anyStream, filter: anyFilter, fromBack: fc.nat(8) },
+      { requiredKeys: ["type", "stream", "filter"] },
+    ),
+  },
+  {
     weight: 1,
     arbitrary: fc.record({
       type: fc.constant("read"),
@@ -215,6 +223,10 @@ async function outcomesOf(log: Log, operations: readonly Operation[], type: stri
         };
         return (await all(log.scan(stream, filter, options))).map((each) => tell(stream, each));
       }
+      case "count":
+        return operation.fromBack === undefined
+          ? await log.count(stream, filter)
+          : await log.count(stream, filter, await back(operation.fromBack));
       case "purge":
         return operation.beforeBack === undefined
           ? await log.purge(stream, filter)

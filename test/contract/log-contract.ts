@@ -412,6 +412,49 @@ export function logContract(name: string, open: () => Promise<ContractBroker>): 
       });
     });
 
+    describe("count", () => {
+      test("says how many records match, from a sequence on", async () => {
+        const seqs = await storeMails(names(6));
+        await store(log, "core", record(state("a"), "other"));
+        expect(await log.count("core", mails())).toBe(6);
+        expect(await log.count("core", mails(), seqs[2] as number)).toBe(4);
+        expect(await log.count("core", mails(), (seqs[2] as number) + 1)).toBe(3);
+        expect(await log.count("core", mail("m4"))).toBe(1);
+        expect(await log.count("core", mails(), (seqs[5] as number) + 1)).toBe(0);
+      });
+
+      test("counts every version that a subject keeps", async () => {
+        await storeMails(["m1"]);
+        for (const version of ["1", "2", "3", "4"]) await store(log, "core", record(state("a"), version));
+        expect(await log.count("core", state("a"))).toBe(contractSpace.historyDepth);
+      });
+
+      test("leaves out what was purged", async () => {
+        const seqs = await storeMails(names(5));
+        await log.purge("core", mails(), seqs[1] as number);
+        await log.purge("core", mail("m4"));
+        expect(await log.count("core", mails())).toBe(3);
+        await log.purge("core", mails());
+        expect(await log.count("core", mails())).toBe(0);
+      });
+
+      test("says 0 where nothing was ever stored", async () => {
+        expect(await log.count("core", mails())).toBe(0);
+        expect(await log.count("ingress", ingress("m"), 1_000_000)).toBe(0);
+      });
+
+      test("counts thousands, with each sender's apart where asked", async () => {
+        for (let i = 0; i < 2000; i += 500) {
+          const sent = Array.from({ length: 500 }, (_, j) =>
+            record(ingress(`m${i + j}`, j % 5 === 0 ? "x" : "y"), "e"),
+          );
+          await store(log, "ingress", ...sent);
+        }
+        expect(await log.count("ingress", `${root}.in.*.0.${type}.>`)).toBe(2000);
+        expect(await log.count("ingress", `${root}.in.x.0.${type}.>`)).toBe(400);
+      });
+    });
+
     describe("a reader", () => {
       test("delivers what is stored and then what follows, each record once, in ascending sequence", async () => {
         await storeMails(names(5));
@@ -870,6 +913,7 @@ export function logContract(name: string, open: () => Promise<ContractBroker>): 
           () => closing.last("core", state("a")),
           () => closing.lastMany("core", [state("a"), state("b")]),
           () => all(closing.scan("core", mails())),
+          () => closing.count("core", mails()),
           () => closing.purge("core", mails()),
           () => closing.state("core"),
           () => closing.flush(),

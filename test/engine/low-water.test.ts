@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { Latencies } from "../../runtime/engine/histogram.ts";
 import { LowWater } from "../../runtime/engine/low-water.ts";
-import { Latencies } from "../../runtime/engine/telemetry.ts";
 
 describe("LowWater", () => {
-  it("stands at the newest sequence before which everything is handled, in whatever order that happens", () => {
+  it("stands at the newest sequence before which everything is handled, and knows the oldest that is not, in whatever order that happens", () => {
     fc.assert(
       fc.property(
         fc.uniqueArray(fc.integer({ min: 1, max: 500 }), { minLength: 1, maxLength: 60 }),
@@ -12,7 +12,8 @@ describe("LowWater", () => {
         (read, order) => {
           const seqs = [...read].sort((a, b) => a - b);
           const water = new LowWater(0);
-          for (const seq of seqs) water.read(seq);
+          for (const seq of seqs) water.read(seq, 1000 + seq);
+          expect(water.readUpTo).toBe(seqs.at(-1));
           const open = [...seqs];
           while (open.length > 0) {
             const [seq] = open.splice((order.next().value as number) % open.length, 1);
@@ -20,10 +21,23 @@ describe("LowWater", () => {
             const before = open.length === 0 ? Number.POSITIVE_INFINITY : Math.min(...open);
             expect(water.mark).toBe(seqs.filter((each) => each < before).at(-1) ?? 0);
             expect(water.pending).toBe(open.length);
+            expect(water.oldestAtMs).toBe(open.length === 0 ? undefined : 1000 + before);
           }
         },
       ),
     );
+  });
+});
+
+describe("LowWater over many messages", () => {
+  it("still knows the oldest that is not handled", () => {
+    const water = new LowWater(0);
+    for (let seq = 1; seq <= 5000; seq++) water.read(seq, 1000 + seq);
+    for (let seq = 1; seq <= 4000; seq++) {
+      water.handled(seq);
+      expect([water.mark, water.oldestAtMs]).toEqual([seq, 1001 + seq]);
+    }
+    expect(water.pending).toBe(1000);
   });
 });
 

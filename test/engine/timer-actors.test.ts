@@ -6,7 +6,7 @@ import { createTestSystem, type TestNode, type TestSystem, type TestSystemOption
 import { partitionOf } from "../../runtime/core/address.ts";
 import { encodeRecord, type StateRecord } from "../../runtime/core/records.ts";
 import { Subjects } from "../../runtime/core/subjects.ts";
-import { Latencies } from "../../runtime/engine/telemetry.ts";
+import { Latencies } from "../../runtime/engine/histogram.ts";
 
 const second = 1000;
 const minute = 60 * second;

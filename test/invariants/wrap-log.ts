@@ -11,6 +11,7 @@ export function wrapLog(log: Log, over: Partial<Log>): Log {
     lastMany: (stream, subjects) => log.lastMany(stream, subjects),
     next: (stream, filter, fromSeq) => log.next(stream, filter, fromSeq),
     scan: (stream, filter, options) => log.scan(stream, filter, options),
+    count: (stream, filter, fromSeq) => log.count(stream, filter, fromSeq),
     purge: (stream, filter, beforeSeq) => log.purge(stream, filter, beforeSeq),
     state: (stream) => log.state(stream),
     signal: (subject, data) => log.signal(subject, data),
