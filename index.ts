@@ -58,7 +58,7 @@ export {
 } from "./actors/define-actor.ts";
 export type { SpaceOptions } from "./actors/space-options.ts";
 export { type NodeOptions, type StatewrightNode, startNode } from "./actors/start-node.ts";
-export type { ChildOptions, SupervisionOptions } from "./actors/supervision.ts";
+export type { ChildOptions, Delivery, SupervisionOptions } from "./actors/supervision.ts";
 export type { ActorView, ChildView, HistoryEntry, TimerView } from "./actors/view.ts";
 export * from "./runtime/core/errors.ts";
 export { Histogram, Latencies, Sizes } from "./runtime/engine/histogram.ts";

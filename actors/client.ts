@@ -350,6 +350,7 @@ class LogClient implements Client {
       const to = this.#door.target(target);
       this.#checkOpen(`send to ${formatAddress(to.address)}`);
       const { key, signal, timeoutMs } = readCallOptions("Cannot send", options, sendOptionNames);
+      this.#door.key(to, key);
       const content = this.#door.event(to, event);
       const message = this.#make(to, content, key, undefined);
       return this.#enqueue(to, content, message, timeoutMs, signal);
@@ -368,7 +369,7 @@ class LogClient implements Client {
   }
 
   async migrate(target: ActorRef | UntypedTarget, options?: AskOptions): Promise<MigrateResult<never>> {
-    const { address } = this.#door.target(target);
+    const { address } = this.#door.stored(target);
     const reading = options?.signal === undefined ? {} : { signal: options.signal };
     if ((await this.get(address, reading)) === undefined) {
       const actor = formatAddress(address);
@@ -379,7 +380,7 @@ class LogClient implements Client {
   }
 
   async get(target: ActorRef | UntypedTarget, options?: ReadOptions): Promise<ActorView<never> | undefined> {
-    const { address } = this.#door.target(target);
+    const { address } = this.#door.stored(target);
     const { signal } = readCallOptions("Cannot read", options, ["signal"]);
     this.#checkOpen(`read ${formatAddress(address)}`);
     const { log, subjects, partitions } = this.#context;
@@ -393,7 +394,7 @@ class LogClient implements Client {
     condition: WaitCondition<never>,
     options?: WaitOptions,
   ): Promise<ActorView<never>> {
-    const { address } = this.#door.target(target);
+    const { address } = this.#door.stored(target);
     this.#checkOpen(`wait for ${formatAddress(address)}`);
     const { signal, timeoutMs = defaultAskTimeoutMs } = readCallOptions("Cannot wait", options, waitOptionNames);
     // The context is what the caller's reference says it is.
@@ -404,7 +405,7 @@ class LogClient implements Client {
     target: ActorRef | UntypedTarget,
     options?: { readonly signal?: AbortSignal },
   ): AsyncIterable<ActorView<never>> {
-    const { address } = this.#door.target(target);
+    const { address } = this.#door.stored(target);
     const { signal } = readCallOptions("Cannot watch", options, ["signal"]);
     // As in waitFor.
     return watchStates(this.#context, this.#readings, address, signal) as AsyncIterable<ActorView<never>>;
@@ -429,7 +430,7 @@ class LogClient implements Client {
   }
 
   async history(target: ActorRef | UntypedTarget, options: HistoryOptions = {}): Promise<HistoryEntry[]> {
-    const { address } = this.#door.target(target);
+    const { address } = this.#door.stored(target);
     this.#checkOpen(`read the history of ${formatAddress(address)}`);
     const problems = unknownOptions(options, ["last", "signal"], "");
     const { last = 10 } = options;
@@ -483,6 +484,7 @@ class LogClient implements Client {
     const to = this.#door.target(target);
     this.#checkOpen(`ask ${formatAddress(to.address)}`);
     const { key, signal, timeoutMs = defaultAskTimeoutMs } = readCallOptions("Cannot ask", options, sendOptionNames);
+    this.#door.key(to, key);
     const content = check(to);
     const { token, reply } = this.#asks.open();
     const message = this.#make(to, content, key, reply);

@@ -20,7 +20,7 @@ import type { MachineDriver, MachineEvent } from "../runtime/machine/driver.ts";
 import { prepareMachine } from "../runtime/machine/prepare-machine.ts";
 import { nearestName, refuseProblems, shown, unknownOptions } from "../runtime/supervise/check-options.ts";
 import { type InferInput, isSchema, type Schema, validate } from "./schema.ts";
-import { type ChildOptions, readSupervision, type SupervisionOptions } from "./supervision.ts";
+import { type ChildOptions, type Delivery, readSupervision, type SupervisionOptions } from "./supervision.ts";
 
 /** Any XState machine. */
 export type AnyMachine = Parameters<typeof prepareMachine>[0];
@@ -92,6 +92,14 @@ export interface ActorOptions<Machine, Events, Input> extends SupervisionOptions
    * comes into being with its first event, and the function makes its input from its id. Default: the same, with the input `{ id }`.
    */
   readonly input?: Input;
+  /**
+   * Default `effectively-once`. `at-most-once` is for much that is worth little, such as telemetry: nothing is stored of the actors, so that a message costs no
+   * commit unless the machine sends something. They live in their owner's memory, and begin anew after a takeover, after `passivateAfter` without a message, and when
+   * memory is short. A message that may have been applied is never applied again: what was stored before its owner took the partition over is skipped. A message that
+   * fails is a dead letter at once, unless `retry` is given; attempts are counted in memory. Idempotency keys are refused, and nothing can be read of the actors but
+   * what they answer, emit and publish. Machines with invocations, spawned actors or delays are refused.
+   */
+  readonly delivery?: Delivery;
   /** What is done differently about messages with events of a type; what an override leaves out is the actor's. It holds for child actors too, and may be for an event that their machines name. */
   readonly overrides?: { readonly [Type in EventTypeOf<Machine>]?: SupervisionOptions };
   /** What is done about child actors that fail, by the name of their logic; deeper ones by the way to them, as in `"payment.card"`. */
@@ -203,7 +211,18 @@ export type EmittedOf<Definition, Type = "*"> =
       : Event & (Type extends "*" ? unknown : { readonly type: Type })
     : { readonly type: Type extends "*" ? string : Type; readonly [field: string]: unknown };
 
-const optionNames = ["machine", "events", "input", "retry", "order", "onExhausted", "overrides", "children", "migrate"];
+const optionNames = [
+  "machine",
+  "events",
+  "input",
+  "retry",
+  "delivery",
+  "order",
+  "onExhausted",
+  "overrides",
+  "children",
+  "migrate",
+];
 const brand = Symbol.for("statewright.actor");
 
 /**
@@ -249,7 +268,6 @@ export function defineActor<
     type,
     driver,
     migrations,
-    delivery: "effectively-once",
     ...supervision,
     eventTypes: events instanceof Map ? [...events.keys()] : undefined,
     needsCreate: input !== undefined && isSchema(input),
@@ -277,7 +295,7 @@ interface ReadOptions {
   readonly events: EventDoor;
   readonly input: Schema | ((id: string) => unknown) | undefined;
   readonly driver: MachineDriver;
-  readonly supervision: Pick<RunnableDefinition, "supervision" | "restart">;
+  readonly supervision: ReturnType<typeof readSupervision>;
   readonly migrations: MigrationTree | undefined;
 }
 
@@ -300,6 +318,14 @@ function readOptions(type: string, options: unknown): ReadOptions {
   const supervision = readSupervision(options as object, driver, eventTypes, problems);
   // What is no machine is refused for that, and not for having no version.
   const migrations = isMachine(machine) ? readMigrations(migrate, versionsOf(machine, new Set()), problems) : undefined;
+  if (supervision.delivery === "at-most-once") {
+    // Both are about what is remembered of an actor for as long as it is named.
+    if (isSchema(input))
+      problems.push(
+        'input is a schema, and what a create makes is forgotten with delivery "at-most-once": use a function of the id',
+      );
+    if (migrate !== undefined) problems.push('migrate has no effect with delivery "at-most-once": leave it out');
+  }
   refuseProblems(attempted, problems);
   if (refusal !== undefined) throw refusal;
   return {

@@ -44,8 +44,17 @@ const optionNames = ["retry", "order", "onExhausted"];
 const orders: readonly Supervision["order"][] = ["hold", "overtake"];
 const exhaustions: readonly Supervision["onExhausted"][] = ["skip", "park", "stop"];
 
+/**
+ * What an actor type promises of its messages. `effectively-once`: each is applied once, whatever happens, since the state is committed with it. `at-most-once`:
+ * the actors have no state record and live in the memory of their owner; none is applied twice, and those that may have been applied are not applied again.
+ */
+export type Delivery = RunnableDefinition["delivery"];
+
+const deliveries: readonly Delivery[] = ["effectively-once", "at-most-once"];
+
 /** What {@link readSupervision} takes, as it was handed in. */
 export interface GivenSupervision {
+  readonly delivery?: unknown;
   readonly retry?: unknown;
   readonly order?: unknown;
   readonly onExhausted?: unknown;
@@ -63,9 +72,11 @@ export function readSupervision(
   driver: MachineDriver | undefined,
   eventTypes: readonly string[] | undefined,
   problems: string[],
-): Pick<RunnableDefinition, "supervision" | "restart"> {
+): Pick<RunnableDefinition, "supervision" | "restart" | "delivery"> {
+  const delivery = readName(given.delivery, "delivery", deliveries, problems) ?? "effectively-once";
+  if (delivery === "at-most-once") problems.push(...refusedWithoutRecord(given, driver));
   const own = {
-    retry: compileRetryPolicy(),
+    retry: compileRetryPolicy(delivery === "at-most-once" ? "never" : {}),
     order: "hold",
     onExhausted: "skip",
     ...readOne(given, "", problems),
@@ -73,6 +84,7 @@ export function readSupervision(
   const byEvent = readOverrides(given.overrides, own, driver, eventTypes, problems);
   const byPath = readChildren(given.children, driver, problems);
   return {
+    delivery,
     supervision: (event) => (event === undefined ? own : (byEvent.get(event) ?? own)),
     restart(path) {
       if (byPath.size === 0 || driver === undefined) return undefined;
@@ -83,24 +95,49 @@ export function readSupervision(
 }
 
 function readOne(given: GivenSupervision, path: string, problems: string[]): Partial<Supervision> {
-  const choice = <Choice extends string>(name: "order" | "onExhausted", choices: readonly Choice[]): object => {
-    const value = given[name];
-    if (value === undefined || choices.includes(value as Choice)) return value === undefined ? {} : { [name]: value };
-    const near = typeof value === "string" ? nearestName(value, choices) : undefined;
-    problems.push(
-      `${joinPath(path, name)} is ${shown(value)}: ${near === undefined ? `use ${listed(choices)}` : `did you mean "${near}"?`}`,
-    );
-    return {};
-  };
   const retry =
     given.retry === undefined
       ? undefined
       : readRetryPolicy(given.retry as RetryPolicyInput, joinPath(path, "retry"), problems);
+  const order = readName(given.order, joinPath(path, "order"), orders, problems);
+  const onExhausted = readName(given.onExhausted, joinPath(path, "onExhausted"), exhaustions, problems);
   return {
     ...(retry === undefined ? {} : { retry }),
-    ...choice("order", orders),
-    ...choice("onExhausted", exhaustions),
+    ...(order === undefined ? {} : { order }),
+    ...(onExhausted === undefined ? {} : { onExhausted }),
   };
+}
+
+function readName<Name extends string>(
+  value: unknown,
+  path: string,
+  names: readonly Name[],
+  problems: string[],
+): Name | undefined {
+  if (value === undefined || names.includes(value as Name)) return value as Name | undefined;
+  const near = typeof value === "string" ? nearestName(value, names) : undefined;
+  problems.push(
+    `${path} is ${shown(value)}: ${near === undefined ? `use ${listed(names)}` : `did you mean "${near}"?`}`,
+  );
+  return undefined;
+}
+
+/** What an actor cannot have or do that nothing is stored of. */
+function* refusedWithoutRecord(given: GivenSupervision, driver: MachineDriver | undefined): Generator<string> {
+  const why = 'needs a state record, which there is none of with delivery "at-most-once"';
+  if (given.children !== undefined) yield `children ${why}: leave it out`;
+  const overrides = isRecord(given.overrides) ? Object.entries(given.overrides) : [];
+  const all = [
+    ["", given] as const,
+    ...overrides.map(([event, each]) => [joinPath("overrides", event), each] as const),
+  ];
+  for (const [path, each] of all) {
+    if (!isRecord(each)) continue;
+    if (each.order === "overtake") yield `${joinPath(path, "order")} "overtake" ${why}: leave it out`;
+    if (each.onExhausted === "park" || each.onExhausted === "stop")
+      yield `${joinPath(path, "onExhausted")} "${each.onExhausted}" ${why}: leave it out`;
+  }
+  for (const place of driver?.needsRecord() ?? []) yield `${place}, which ${why}`;
 }
 
 function readOverrides(

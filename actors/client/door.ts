@@ -8,7 +8,13 @@
 import { type Address, formatAddress } from "../../runtime/core/address.ts";
 import { toStored } from "../../runtime/core/codec.ts";
 import { isReservedEvent, type StoredEvent } from "../../runtime/core/envelope.ts";
-import { InvalidEventError, PayloadTooLargeError, UnknownActorTypeError } from "../../runtime/core/errors.ts";
+import {
+  ActorNotFoundError,
+  InvalidEventError,
+  InvalidOptionsError,
+  PayloadTooLargeError,
+  UnknownActorTypeError,
+} from "../../runtime/core/errors.ts";
 import { listed, nearestName, shown } from "../../runtime/supervise/check-options.ts";
 import type { ActorRef, AnyActorDefinition } from "../define-actor.ts";
 import { type ResolvedTarget, resolveTarget, type UntypedTarget } from "../references.ts";
@@ -44,6 +50,26 @@ export class Door {
   target(target: ActorRef | UntypedTarget): ResolvedTarget {
     const { address, definition } = resolveTarget(target);
     return { address, definition: definition ?? this.#definitions.get(address.type) };
+  }
+
+  /** Checks that keys are remembered, when there is one. Errors: `InvalidOptionsError`. */
+  key({ address, definition }: ResolvedTarget, key: string | undefined): void {
+    if (key === undefined || definition?.delivery !== "at-most-once") return;
+    throw new InvalidOptionsError(
+      `Cannot send to ${formatAddress(address)} with the key ${shown(key)}: actors with delivery "at-most-once" remember no keys. Leave it out; a message is never applied twice.`,
+      { details: { actor: formatAddress(address), key } },
+    );
+  }
+
+  /** Reads a target of which something is stored. Errors: `ActorNotFoundError`. */
+  stored(target: ActorRef | UntypedTarget): ResolvedTarget {
+    const resolved = this.target(target);
+    if (resolved.definition?.delivery !== "at-most-once") return resolved;
+    const actor = formatAddress(resolved.address);
+    throw new ActorNotFoundError(
+      `Cannot read ${actor}: nothing is stored of actors with delivery "at-most-once". Ask it, or listen to what it emits.`,
+      { details: { actor } },
+    );
   }
 
   /** Checks an event and encodes it. Errors: `InvalidEventError`, `NotStorableError`. */

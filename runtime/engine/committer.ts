@@ -4,7 +4,8 @@
  * 1. For every actor its state record comes first and carries the fence: the sequence of its last state record (I5).
  * 2. State and emissions are in the same append (I3); nothing of a decision leaves the node before the append is confirmed.
  * 3. An append whose outcome is unknown is tried again unchanged until the fence tells: a refusal with our own commit in the log means that it was made.
- * 4. One actor's conflict never holds back the others: those whose fence stands go into the next commit.
+ * 4. What has no state record (delivery `at-most-once`) goes out by itself, and is never tried again when its outcome is unknown.
+ * 5. One actor's conflict never holds back the others: those whose fence stands go into the next commit.
  */
 import { formatAddress, partitionOf } from "../core/address.ts";
 import { cloudEvent, eventSource } from "../core/cloud-events.ts";
@@ -22,6 +23,7 @@ import { sleep } from "../core/time.ts";
 import type { AppendRecord, LogRecord } from "../log/log.ts";
 import { backoffMs, type NodeContext } from "./context.ts";
 import type { Decision } from "./decision.ts";
+import { asUnconfirmed, emitOnce } from "./emit-once.ts";
 import type { Lane } from "./lane.ts";
 import { mailBytes } from "./outbox.ts";
 import { stateRecordBytes } from "./state-record.ts";
@@ -123,11 +125,12 @@ export class Committer {
         const parts = this.#collect();
         if (parts.length === 0) continue;
         this.#listener.onRoom();
-        const arePlain =
-          parts.length <= maxPlainAppends &&
-          parts.every((part) => part.decisions.every((decision) => decision.outbox.length === 0));
-        if (arePlain) await Promise.all(parts.map((part) => this.#commit([part])));
-        else await this.#commit(parts);
+        const durable = parts.filter((part) => !part.lane.isVolatile);
+        const arePlain = durable.length <= maxPlainAppends && durable.every(isSilent);
+        await Promise.all([
+          durable.length < parts.length ? this.#release(parts) : undefined,
+          ...(arePlain ? durable.map((part) => this.#commit([part])) : [this.#commit(durable)]),
+        ]);
       }
     } catch (error) {
       if (!this.#isStopped) this.#listener.onDefect(error instanceof Error ? error : new Error(String(error)));
@@ -192,11 +195,13 @@ export class Committer {
     for (const { lane, decisions } of parts) {
       const outbox = decisions.reduce((count, decision) => count + decision.outbox.length, 0);
       offsets.push(records.length);
-      records.push({
-        subject: lane.subject,
-        data: stateRecordBytes(decisions, commit, lane.seq, outbox),
-        expectLastSeq: lane.seq,
-      });
+      if (!lane.isVolatile) {
+        records.push({
+          subject: lane.subject,
+          data: stateRecordBytes(decisions, commit, lane.seq, outbox),
+          expectLastSeq: lane.seq,
+        });
+      }
       if (outbox === 0) continue;
       const from = formatAddress(lane.address);
       let source: string | undefined;
@@ -295,7 +300,7 @@ export class Committer {
           fault("commit.after");
           // A process that dies here does nothing more; in a simulation the code goes on.
           if (this.#isStopped) return;
-          this.#count(group, startedMs);
+          this.#count(group.records, startedMs);
           for (const [i, part] of parts.entries()) this.#confirm(part, result.firstSeq + (group.offsets[i] as number));
           return;
         case "TryAgain":
@@ -319,7 +324,7 @@ export class Committer {
   }
 
   /** Counts a commit that is in the log. */
-  #count({ records }: Group, startedMs: number): void {
+  #count(records: readonly AppendRecord[], startedMs: number): void {
     const { telemetry, time } = this.#context;
     telemetry.counters.commits++;
     telemetry.counters.records += records.length;
@@ -327,6 +332,31 @@ export class Committer {
     let bytes = 0;
     for (const { data } of records) bytes += data.length;
     telemetry.commitSize.add(bytes);
+  }
+
+  /** What has no state record: done at once where nothing is to be stored. The node was sure of its leases in this very turn. */
+  async #release(parts: readonly Part[]): Promise<void> {
+    const speaking: Part[] = [];
+    for (const part of parts) {
+      if (!part.lane.isVolatile) continue;
+      if (isSilent(part)) this.#confirm(part, 0);
+      else speaking.push(part);
+    }
+    if (speaking.length === 0) return;
+    const { records } = this.#assemble(speaking);
+    const startedMs = this.#context.time.elapsed();
+    const end = await emitOnce(this.#context, records, {
+      mayCommit: () => this.#listener.mayCommit(),
+      isOver: () => this.#isStopped || speaking.some(({ lane }) => lane.phase === "closed"),
+    });
+    if (this.#isStopped) return;
+    if (end === "over") return this.#putBack(speaking);
+    if (end === "stored") this.#count(records, startedMs);
+    for (const { lane } of speaking) {
+      const decisions = lane.confirm(0);
+      this.#listener.onCommitted(lane, end === "stored" ? decisions : decisions.map(asUnconfirmed));
+      if (end === "unknown") this.#context.telemetry.counters.unconfirmed += decisions.filter(speaks).length;
+    }
   }
 
   /** Finds out who is behind a refused commit; false when nobody is, and the same commit is to be tried again. */
@@ -337,7 +367,7 @@ export class Committer {
     if (this.#isStopped) return true;
     const isMade = states.some((record) => record !== undefined && commitOf(record) === group.commit);
     if (isMade) {
-      this.#count(group, startedMs);
+      this.#count(group.records, startedMs);
       parts.forEach((part, i) => {
         const record = states[i];
         const isNewest = record !== undefined && commitOf(record) === group.commit;
@@ -406,6 +436,14 @@ export class Committer {
       this.#mark(lane);
     }
   }
+}
+
+function isSilent({ decisions }: Part): boolean {
+  return !decisions.some(speaks);
+}
+
+function speaks({ outbox }: Decision): boolean {
+  return outbox.length > 0;
 }
 
 function commitOf(record: LogRecord): string | undefined {

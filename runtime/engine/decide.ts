@@ -47,6 +47,7 @@ export function decide(
   }
   const given: Given = { definition, head, delivery, env, envelope };
   if (envelope.key !== undefined) {
+    if (definition.delivery === "at-most-once") throw keyRefused(delivery);
     const answerJson =
       delivery.duplicateOf === undefined ? env.pendingKey(envelope.key) : JSON.stringify(delivery.duplicateOf.answer);
     if (answerJson !== undefined) return unchanged(given, "duplicate", answerJson);
@@ -76,6 +77,13 @@ export function decide(
     case "event":
       return decideEvent(given);
   }
+}
+
+function keyRefused({ to }: Delivery): Undeliverable {
+  return new Undeliverable(
+    "schema",
+    `A message with an idempotency key for ${formatAddress(to)} was refused: actors of this type are delivered to at most once and remember no keys. Send it without one.`,
+  );
 }
 
 function eventOf(envelope: Envelope): MachineEvent {

@@ -23,6 +23,7 @@ import type { Head } from "./head.ts";
 import { driverOf } from "./logic-of.ts";
 import { identityWith, type Migrations, migrationsFor } from "./migration.ts";
 import { checkSizes, type OutboxItem, outboxItem, reserveForLettersBytes, type SizeLimits } from "./outbox.ts";
+import { checkVolatile } from "./volatile.ts";
 import { firstInLine, isLineOpen, lineTimer, released, settled } from "./waiting.ts";
 
 /** What is done once the commit is in the log. */
@@ -132,6 +133,7 @@ export function stepped(
   { outbox = [], ...beside }: Beside = {},
 ): Decision {
   const { head, delivery, envelope } = given;
+  if (given.definition?.delivery === "at-most-once") checkVolatile(delivery.to, driver, step);
   const view = driver.view(step.state);
   const stored = storable(given, driver, "its state", () => driver.toStored(step.state));
   const after: AfterWork[] = [];

@@ -226,8 +226,11 @@ export class Dispatcher {
   }
 
   #wake(lane: Lane): void {
-    if (lane.phase === "cold") this.#loader.want(lane);
-    else this.#makeReady(lane);
+    if (lane.phase === "cold" && !lane.isVolatile) this.#loader.want(lane);
+    else {
+      if (lane.phase === "cold") lane.load(0, undefined, this.#context.time.now());
+      this.#makeReady(lane);
+    }
     this.#schedule();
   }
 

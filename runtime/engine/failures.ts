@@ -70,7 +70,8 @@ export class Failures {
       verdict = this.#supervise(lane, delivery, error, now);
       if (verdict !== undefined) verdict = { ...verdict, explanation: placed(verdict.explanation, lane, delivery) };
     }
-    if (verdict === undefined) return "decide";
+    // Where there is no state record, the next attempt is remembered by the lane alone.
+    if (verdict === undefined) return lane.isVolatile ? "wait" : "decide";
     const letter = redrivenLetter(delivery);
     if (letter === undefined) {
       delivery.verdict = { ...verdict, earlier: undefined, on: lane.head.snapshotJson };
@@ -141,6 +142,11 @@ export class Failures {
       },
     );
     delivery.retryState = next.state;
+    if (lane.isVolatile) {
+      telemetry.counters.retries++;
+      this.wait(lane, next.delayMs);
+      return undefined;
+    }
     delivery.next = {
       at: now + next.delayMs,
       isHold: order === "hold" || Object.keys(head.waiting?.retries ?? {}).length >= maxRetries,

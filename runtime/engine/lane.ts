@@ -28,6 +28,8 @@ export class Lane {
   /** Subject of the state record: the fence. */
   readonly subject: string;
   readonly definition: RunnableDefinition | undefined;
+  /** There is no state record: the actor lives here, as long as the lane does. */
+  readonly isVolatile: boolean;
 
   phase: LanePhase = "cold";
   /** Sequence of the committed state record; 0: none. */
@@ -73,6 +75,7 @@ export class Lane {
     this.partition = partition;
     this.subject = subject;
     this.definition = definition;
+    this.isVolatile = definition?.delivery === "at-most-once";
   }
 
   /** Nothing to do and nothing under way: the lane may be forgotten. */

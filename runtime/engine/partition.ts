@@ -28,6 +28,7 @@ import { hasTimer } from "./logic-of.ts";
 import { LowWater } from "./low-water.ts";
 import type { NearTimer } from "./near-timers.ts";
 import { type TimerMarks, Timers } from "./timers.ts";
+import { hasVolatile } from "./volatile.ts";
 
 const refillSize = 256;
 const maxSenders = 1000;
@@ -86,6 +87,8 @@ export class Partition implements LaneOwner {
   readonly #aged = new Map<string, number>();
   /** Actors for which nothing waits any more, with the sequence of the state that says so: the records of what did are to be removed. */
   readonly #waited = new Map<string, { readonly address: Address; readonly seq: number }>();
+  /** What was stored when the partition was opened: an earlier owner may have applied it to actors that leave no trace of it. */
+  #before: Cursor = { ingress: 0, core: 0 };
   #isClosed = false;
   #isDraining = false;
   #isPaused = false;
@@ -134,6 +137,10 @@ export class Partition implements LaneOwner {
   async open(): Promise<void> {
     const { log, subjects, time } = this.#context;
     const record = await log.last("core", subjects.checkpoint(this.id));
+    if (hasVolatile(this.#context.definitions.values())) {
+      const [ingress, core] = await Promise.all([log.state("ingress"), log.state("core")]);
+      this.#before = { ingress: ingress.lastSeq, core: core.lastSeq };
+    }
     if (this.#isClosed) return;
     let checkpoint: TimerMarks = {};
     if (record !== undefined) {
@@ -204,16 +211,25 @@ export class Partition implements LaneOwner {
     this.#isDraining = true;
     this.#stopTimers();
     for (const reader of this.#readers) reader.stop();
-    for (const lane of this.#lanes.values()) this.#dispatcher.dropUndecided(lane);
+    this.#dropUndecided();
     this.#dispatcher.committer.kick();
     while (
       !this.#isClosed &&
-      [...this.#lanes.values()].some((lane) => lane.decided.length > 0 || lane.inFlight.length > 0)
+      [...this.#lanes.values()].some(
+        (lane) => lane.decided.length > 0 || lane.inFlight.length > 0 || lane.queue.length > 0,
+      )
     ) {
       await sleep(this.#context.time, 5);
       // A commit that was put back stands in its lane again, decided; a fenced one stands in the queue and is the next owner's.
-      for (const lane of this.#lanes.values()) this.#dispatcher.dropUndecided(lane);
+      this.#dropUndecided();
       this.#dispatcher.committer.kick();
+    }
+  }
+
+  /** But for what the next owner would skip, as long as it can be decided here. */
+  #dropUndecided(): void {
+    for (const lane of this.#lanes.values()) {
+      if (!lane.isVolatile || lane.phase !== "ready") this.#dispatcher.dropUndecided(lane);
     }
   }
 
@@ -429,6 +445,11 @@ export class Partition implements LaneOwner {
       const address = isAddressed ? parsed.to : { type: unaddressedType, id: String(this.id) };
       lane = this.#laneOf(isAddressed ? name : `${unaddressedType}.${this.id}`, address);
       delivery = this.#delivery(stream, record, address, problem);
+    }
+    if (lane.isVolatile && record.seq <= this.#before[stream]) {
+      this.#context.telemetry.counters.skipped++;
+      this.#water[stream].handled(record.seq);
+      return;
     }
     if (!this.#dispatcher.accept(lane, delivery, false)) lane.overflow[stream].push(record.seq);
   }

@@ -50,6 +50,10 @@ export interface NodeCounters {
   leasesLost: number;
   /** Partitions that this node handed over. */
   leasesHandedOver: number;
+  /** Messages for actors with delivery `at-most-once` that may have been applied by an earlier owner, and were not applied here. */
+  skipped: number;
+  /** Messages of such actors whose emissions may not have been stored. */
+  unconfirmed: number;
   /** Timers that were due and whose decision was committed. */
   timersFired: number;
   /** Timers that were due and not set any more. */
@@ -96,6 +100,8 @@ export function noCounts(): NodeCounters {
     leasesGained: 0,
     leasesLost: 0,
     leasesHandedOver: 0,
+    skipped: 0,
+    unconfirmed: 0,
     timersFired: 0,
     timersStale: 0,
   };

@@ -157,6 +157,8 @@ export interface MachineDriver {
   readonly children: ReadonlyMap<string, ChildLogic>;
   /** Descriptors of the events that it has transitions for; `*` stands for all types, `a.*` for all that begin with `a.`. */
   readonly events: ReadonlySet<string>;
+  /** What in it needs a state record, by place; found anew with every call. */
+  needsRecord(): readonly string[];
 
   /**
    * Makes the initial state. `birth`: of a child. `before`: the state of an earlier child with the same address, whose names are not given again.

@@ -34,6 +34,7 @@ import { identify } from "./fingerprint.ts";
 import { type Inlined, inlineLogic } from "./inline-logic.ts";
 import { type ChildKinds, referencesTo } from "./ledger.ts";
 import { kindOf, type RawLogic, stubLogic } from "./logic.ts";
+import { needsRecord } from "./needs-record.ts";
 import { resume } from "./resume.ts";
 import type { StepScope } from "./scope.ts";
 import { installSelector } from "./select.ts";
@@ -113,6 +114,10 @@ class XStateDriver implements MachineDriver, Stepper<AnyMachineSnapshot> {
       this.#addLogic(name, logic, drivers);
     }
     for (const { name, logic } of inlined) this.#addLogic(name, logic, drivers);
+  }
+
+  needsRecord(): readonly string[] {
+    return [...needsRecord(this.#machine)];
   }
 
   create(input: unknown, env: StepEnv, birth?: Birth, before?: MachineState): Step {

@@ -71,6 +71,10 @@ export class TransitionDriver implements MachineDriver, Stepper<TransitionSnapsh
   resume(state: MachineState): Step {
     return { state, outcome: "ignored", work: [] };
   }
+  needsRecord(): readonly string[] {
+    return [];
+  }
+
   view(state: MachineState): StateView {
     return { status: insideOf(state).snapshot.status, value: null };
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createMachine, fromCallback, fromPromise, fromTransition, setup } from "xstate";
+import { createMachine, fromCallback, fromPromise, fromTransition, raise, sendTo, setup, spawnChild } from "xstate";
 import { z } from "zod";
 import { defineActor } from "../../actors/define-actor.ts";
 import type { InvalidOptionsError } from "../../runtime/core/errors.ts";
@@ -182,6 +182,81 @@ describe("restart of children", () => {
     expect(problemsOf({ machine: card, children: { any: restart } })).toEqual([
       "children.any names no actor logic of the machine: the machine has no child actors",
     ]);
+  });
+});
+
+describe("delivery", () => {
+  const plain = createMachine({ on: { READ: {}, LOG: {} } });
+
+  it("is effectively-once by default, and at-most-once has one attempt unless a policy says more", () => {
+    expect(defineActor("gauge", { machine: plain }).delivery).toBe("effectively-once");
+    const { delivery, supervision } = defineActor("gauge", {
+      machine: plain,
+      delivery: "at-most-once",
+      order: "hold",
+      onExhausted: "skip",
+      overrides: { LOG: { retry: "immediate" } },
+    });
+    expect(delivery).toBe("at-most-once");
+    expect(supervision("READ").retry.maxAttempts).toBe(1);
+    expect(supervision("LOG").retry.maxAttempts).toBe(5);
+    expect(problemsOf({ delivery: "at-most-onec" })).toEqual([
+      'delivery is "at-most-onec": did you mean "at-most-once"?',
+    ]);
+    // @ts-expect-error there is no such delivery
+    expect(() => defineActor("gauge", { machine: plain, delivery: "exactly-once" })).toThrow();
+  });
+
+  it("at-most-once refuses options that need something stored", () => {
+    const why = 'needs a state record, which there is none of with delivery "at-most-once"';
+    expect(
+      problemsOf({
+        machine: plain,
+        delivery: "at-most-once",
+        order: "overtake",
+        overrides: { LOG: { onExhausted: "park" }, READ: { onExhausted: "stop", order: "overtake" } },
+        children: {},
+        input: z.object({}),
+        migrate: {},
+      }),
+    ).toEqual([
+      `children ${why}: leave it out`,
+      `order "overtake" ${why}: leave it out`,
+      `overrides.LOG.onExhausted "park" ${why}: leave it out`,
+      `overrides.READ.order "overtake" ${why}: leave it out`,
+      `overrides.READ.onExhausted "stop" ${why}: leave it out`,
+      'input is a schema, and what a create makes is forgotten with delivery "at-most-once": use a function of the id',
+      'migrate has no effect with delivery "at-most-once": leave it out',
+    ]);
+  });
+
+  it("at-most-once refuses machines with invocations, spawned actors and delays, and names the places", () => {
+    const machine = setup({
+      actors: { card },
+      actions: { later: raise({ type: "TICK" }, { delay: 100 }), now: raise({ type: "TICK" }) },
+    }).createMachine({
+      id: "gauge",
+      initial: "idle",
+      states: {
+        idle: { after: { 1000: "busy" }, exit: "later", entry: "now" },
+        busy: {
+          invoke: { src: "card" },
+          on: {
+            GO: { actions: sendTo("card", { type: "CHARGE" }, { delay: 5 }) },
+            SPAWN: { actions: spawnChild("card") },
+          },
+        },
+      },
+    });
+    const why = 'which needs a state record, which there is none of with delivery "at-most-once"';
+    expect(problemsOf({ machine, delivery: "at-most-once" })).toEqual([
+      `state "gauge.idle" has a transition after 1000, ${why}`,
+      `state "gauge.idle" on exit sends an event with a delay, ${why}`,
+      `state "gauge.busy" invokes an actor, ${why}`,
+      `state "gauge.busy" on "GO" sends an event with a delay, ${why}`,
+      `state "gauge.busy" on "SPAWN" spawns an actor, ${why}`,
+    ]);
+    expect(problemsOf({ machine })).toEqual([]);
   });
 });
 
