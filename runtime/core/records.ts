@@ -140,6 +140,29 @@ export interface StoredTimer {
   readonly task?: { readonly kind: "retry" | "deadline"; readonly child: string; readonly n: number };
 }
 
+/** What is needed to begin a child actor again. */
+export interface StoredRestart {
+  /** What it began with, encoded for storage. */
+  readonly input?: unknown;
+  /** Its failures in a row; absent: it has not failed yet. */
+  readonly series?: FailureSeries;
+  /** It has failed, and this timer begins it again: until then it takes nothing. */
+  readonly timer?: string;
+}
+
+/** Failures of a child actor that came one soon after the other. */
+export interface FailureSeries {
+  readonly count: number;
+  /** When the first one was, milliseconds since 1970. */
+  readonly since: number;
+  /** How long the child waits, or has waited, after the newest one. */
+  readonly delayMs: number;
+  /** When it was begun again after the newest one, milliseconds since 1970; absent: it was not yet. */
+  readonly begunAt?: number;
+  /** What the restart policy remembers between failures. */
+  readonly memory?: unknown;
+}
+
 /** A machine's state in a form that survives JSON. */
 export interface StoredSnapshot {
   readonly value: unknown;
@@ -151,6 +174,8 @@ export interface StoredSnapshot {
   readonly timers?: Readonly<Record<string, StoredTimer>>;
   /** For a child actor. */
   readonly birth?: Birth;
+  /** For a child actor that is begun again when it fails. */
+  readonly restart?: StoredRestart;
   /** For a root: who has which system id. */
   readonly system?: Readonly<Record<string, { readonly holder: string; readonly n: number }>>;
   readonly history?: Readonly<Record<string, readonly string[]>>;
@@ -199,6 +224,8 @@ export interface Waiting {
   readonly gone?: readonly number[];
   /** The actor takes no message until an operator redrives or drops the letter, or releases the actor. */
   readonly parked?: { readonly letter: string /** Milliseconds since 1970. */; readonly at: number };
+  /** A child that has failed takes nothing until this timer of its own begins it again. */
+  readonly restart?: { readonly timer: string /** Milliseconds since 1970. */; readonly at: number };
 }
 
 /** When a message that failed is tried again. */

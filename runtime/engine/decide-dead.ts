@@ -1,7 +1,7 @@
 /** What becomes of a message that cannot be applied. */
 import { createHash } from "node:crypto";
 import { formatAddress } from "../core/address.ts";
-import { toStored } from "../core/codec.ts";
+import { fromStored, toStored } from "../core/codec.ts";
 import { deadLetteredEvent, deadLetterTopic } from "../core/dead-letter-events.ts";
 import type { Envelope } from "../core/envelope.ts";
 import {
@@ -12,7 +12,7 @@ import {
   recordFormat,
   toStoredError,
 } from "../core/records.ts";
-import type { MachineDriver, Step } from "../machine/driver.ts";
+import type { MachineDriver, Step, StepEnv } from "../machine/driver.ts";
 import { type Beside, type DecideEnv, type Decision, type Given, kept, stepEnvOf, stepped } from "./decision.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import type { Delivery } from "./delivery.ts";
@@ -20,13 +20,14 @@ import type { Head } from "./head.ts";
 import { driverOf } from "./logic-of.ts";
 import { envelopeOf } from "./message.ts";
 import type { OutboxItem } from "./outbox.ts";
+import { awaitedRestart } from "./restarts.ts";
 import { parked } from "./waiting.ts";
 
 /**
  * Decides that a message is dead: the letter is committed with the cursor that marks the message as handled.
  *
  * Details: the state stays, but for two things. A timer that is dead is not set any more. A child whose logic failed for good ends with an error, and its
- * parent is told, as in XState.
+ * parent is told, as in XState; or it waits to be begun again, if its definition says so.
  */
 export function decideDead(
   definition: RunnableDefinition | undefined,
@@ -85,14 +86,14 @@ export function decideDead(
     ...(after === "park" ? { waiting: (before, revision) => parked(before, revision, letter, env.now) } : {}),
   };
   const isEnd = isFailure && (isChild || after === "stop");
-  const end = definition === undefined ? undefined : endOfDead(given, isEnd, errorOf(attempts, explanation));
+  const end = definition === undefined ? undefined : endOfDead(given, isEnd, reason, errorOf(attempts, explanation));
   if (end === undefined) return kept(given, "dead", head.value, beside);
   const { driver, step } = end;
   return stepped(given, driver, "dead", head.value, step, [], beside);
 }
 
 /** The reasons that say that the handling failed; the others say that the message is not one that can be handled. */
-const failures: ReadonlySet<DeadReason> = new Set(["attempts", "terminal", "too-large", "crashed"]);
+export const failures: ReadonlySet<DeadReason> = new Set(["attempts", "terminal", "too-large", "crashed"]);
 
 /** The event that tells of the letter. */
 function eventOf(record: LetterRecord): OutboxItem {
@@ -119,17 +120,24 @@ function letterOf(delivery: Delivery, head: Head): string {
 function endOfDead(
   given: Given,
   isEnd: boolean,
+  reason: DeadReason,
   error: unknown,
 ): { readonly driver: MachineDriver; readonly step: Step } | undefined {
   const { definition, head, delivery, envelope } = given;
-  const env = stepEnvOf(given);
   const birth = envelope?.kind === "start" ? envelope.birth : head.birth;
   try {
+    const awaited = awaitedRestart(definition, head);
+    const isStart = delivery.stream === "core" && envelope?.kind === "start";
+    const begins = isStart || (awaited !== undefined && delivery.timer === awaited.timer);
+    const { restart, ...rest } = stepEnvOf(given, birth);
+    // That trying it again cannot help is said of the very thing that a restart does.
+    const env: StepEnv = begins && reason !== "attempts" && reason !== "crashed" ? rest : { ...rest, restart };
     const driver = driverOf(definition as RunnableDefinition, birth);
-    if (isEnd && birth !== undefined && delivery.stream === "core" && envelope?.kind === "start") {
-      return { driver, step: driver.createFailed(error, env, birth, head.state) };
+    if (isEnd && birth !== undefined && isStart) {
+      return { driver, step: driver.createFailed(error, fromStored(envelope?.input), env, birth, head.state) };
     }
-    if (head.state === undefined || driver.view(head.state).status !== "active") return undefined;
+    if (head.state === undefined || (driver.view(head.state).status !== "active" && awaited === undefined))
+      return undefined;
     if (isEnd) return { driver, step: driver.step(head.state, { kind: "fail", error }, env) };
     if (delivery.timer === undefined) return undefined;
     return { driver, step: driver.step(head.state, { kind: "forget", timer: delivery.timer }, env) };

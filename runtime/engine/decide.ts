@@ -23,6 +23,7 @@ import {
 } from "./decision.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import type { Delivery } from "./delivery.ts";
+import { drawsFor } from "./draws.ts";
 import type { Head } from "./head.ts";
 import { driverOf } from "./logic-of.ts";
 import { envelopeOf, Undeliverable } from "./message.ts";
@@ -129,7 +130,7 @@ function decideStart(given: Given, birth: Birth): Decision {
   // Of an earlier generation: a later one was started since.
   if (head.birth !== undefined && head.birth.n >= birth.n) return unchanged(given, "stale");
   const driver = driverOf(definition as RunnableDefinition, birth);
-  const made = driver.create(fromStored(envelope?.input), stepEnvOf(given), birth, head.state);
+  const made = driver.create(fromStored(envelope?.input), stepEnvOf(given, birth), birth, head.state);
   return stepped(given, driver, "created", undefined, made);
 }
 
@@ -217,18 +218,6 @@ function decideResult(given: Given, result: ActivityResult): Decision {
     }
   }
   return take(given, { kind: "result", id, n, outcome });
-}
-
-/** Numbers in [0, 1) that are the same whenever the same thing is decided (I7). */
-function drawsFor(seed: string): () => number {
-  let state = 0x811c9dc5;
-  for (let i = 0; i < seed.length; i++) state = Math.imul(state ^ seed.charCodeAt(i), 0x01000193);
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** Lets the machine take what came. */

@@ -23,8 +23,9 @@ import type { Head } from "./head.ts";
 import { driverOf } from "./logic-of.ts";
 import { identityWith, type Migrations, migrationsFor } from "./migration.ts";
 import { checkSizes, type OutboxItem, outboxItem, reserveForLettersBytes, type SizeLimits } from "./outbox.ts";
+import { awaitedRestart, restartRule } from "./restarts.ts";
 import { checkVolatile } from "./volatile.ts";
-import { firstInLine, isLineOpen, lineTimer, released, settled } from "./waiting.ts";
+import { firstInLine, isLineOpen, lineTimer, released, restarting, settled } from "./waiting.ts";
 
 /** What is done once the commit is in the log. */
 export type AfterWork =
@@ -101,9 +102,10 @@ export function driverFor({ definition, head }: Given): MachineDriver {
   return driverOf(definition as RunnableDefinition, head.birth);
 }
 
-/** What the machine is told of the world. */
-export function stepEnvOf({ delivery, env }: Given): StepEnv {
-  return { self: delivery.to, now: env.now };
+/** What the machine is told of the world. `birth`: of a child that is being started. */
+export function stepEnvOf({ definition, head, delivery, env }: Given, birth = head.birth): StepEnv {
+  const restart = birth === undefined ? undefined : restartRule(definition, delivery.to, birth);
+  return { self: delivery.to, now: env.now, restart };
 }
 
 /** The message is handled, and the actor stays as it is. */
@@ -321,13 +323,15 @@ function finish(given: Given, verdict: Verdict): Decision {
 }
 
 /** What waits for the actor once the message is decided. */
-function waitingAfter({ head, delivery, envelope }: Given, verdict: Verdict, revision: number): Waiting | undefined {
+function waitingAfter(given: Given, verdict: Verdict, revision: number): Waiting | undefined {
+  const { definition, head, delivery, envelope } = given;
   let { waiting } = head;
   if (waiting !== undefined) {
     if (delivery.waiting !== undefined) waiting = settled(waiting, delivery.waiting);
     if (envelope !== undefined && lifts(waiting, delivery, envelope)) waiting = released(waiting);
   }
-  return verdict.waiting === undefined ? waiting : verdict.waiting(waiting, revision);
+  if (verdict.waiting !== undefined) waiting = verdict.waiting(waiting, revision);
+  return restarting(waiting, revision, awaitedRestart(definition, verdict.next));
 }
 
 /** True for a message that lets a parked actor go on: the dead letter that it is parked by, redriven, or an operator's release. */

@@ -167,7 +167,9 @@ export class Dispatcher {
 
   /** Takes a delivery that was read, or a timer; false when the lane holds enough and it must be read again later. */
   accept(lane: Lane, delivery: Delivery, isRefill: boolean): boolean {
-    const isWake = delivery.timer !== undefined && isWaitingTimer(delivery.timer);
+    const isWake =
+      delivery.timer !== undefined &&
+      (isWaitingTimer(delivery.timer) || lane.head.waiting?.restart?.timer === delivery.timer);
     if (delivery.timer !== undefined) {
       if (isWake ? lane.phase === "parked" : !this.#backlog.hasRoomForTimerOf(lane)) return false;
     } else if (!isRefill) {

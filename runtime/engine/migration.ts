@@ -326,7 +326,9 @@ function takeStep(
   stored: StoredSnapshot,
   dropped: Set<string>,
 ): StoredSnapshot {
-  const { value, context, history, timers = {}, ...rest } = stored;
+  const { value, context, history, timers: all = {}, ...rest } = stored;
+  // A child that waits to be begun again has no timer but the one that does it, which is no matter of its machine.
+  const [fixed, timers] = rest.restart?.timer === undefined ? [{}, all] : [all, {}];
   const children = Object.fromEntries(
     Object.entries(rest.children ?? {}).flatMap(([id, { kind, src }]) =>
       dropped.has(id) ? [] : [[id, { kind, src }]],
@@ -356,7 +358,7 @@ function takeStep(
   };
   const remembered = made.history ?? history;
   if (remembered !== undefined && Object.keys(remembered).length > 0) snapshot.history = checkHistory(remembered);
-  const pending = made.timers === undefined ? timers : changedTimers(timers, made.timers);
+  const pending = { ...fixed, ...(made.timers === undefined ? timers : changedTimers(timers, made.timers)) };
   if (Object.keys(pending).length > 0) snapshot.timers = pending;
   return snapshot;
 }

@@ -13,6 +13,7 @@ import { isStatewrightError } from "../core/errors.ts";
 import { decodeRecord, type HandledMessage, type StateRecord, type StoredSnapshot } from "../core/records.ts";
 import type { LogRecord } from "../log/log.ts";
 import { decide } from "./decide.ts";
+import { decideDead, failedAttempt, failures } from "./decide-dead.ts";
 import type { DecideEnv, Decision } from "./decision.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import { type Delivery, untried } from "./delivery.ts";
@@ -139,6 +140,14 @@ export class ActorReplay {
     const isMigrated = head.migrated !== undefined || expected.migrated !== undefined;
     for (const message of handled) {
       events.push(message.event);
+      if (message.outcome === "dead" && isFailureOfChild(head, message)) {
+        const died = dieAgain(this.#definition, this.#address, head, message, expected);
+        if (died === undefined) {
+          return end("not replayable", { reason: `With what ${message.event} failed is not kept.` });
+        }
+        head = died.head;
+        continue;
+      }
       if (isWithoutEffect(message)) {
         head = { ...head, revision: message.revision };
         continue;
@@ -202,8 +211,39 @@ const unlimited: DecideEnv["limits"] = {
   maxBytesPerAppend: Number.MAX_SAFE_INTEGER,
 };
 
-/** Decides a message that was handled before, made again of what its actor's state says of it. */
+/** What nodes know besides the message. */
+function envAt(now: number): DecideEnv {
+  return { now, node: "replay", limits: unlimited, isReply: () => false, pendingKey: () => undefined };
+}
+
+/** Decides a message that was handled before. */
 function decideAgain(definition: RunnableDefinition, to: Address, head: Head, message: HandledMessage): Decision {
+  return decide(definition, head, deliveryOf(to, head, message), envAt(message.at));
+}
+
+/** True for what a child dies of, or is begun again for. */
+function isFailureOfChild({ birth }: Head, { reason, event }: HandledMessage): boolean {
+  return reason !== undefined && failures.has(reason) && (birth !== undefined || event === "start");
+}
+
+/** Decides again that a message has failed for good. With what it did is only known of the child that still shows it. */
+function dieAgain(
+  definition: RunnableDefinition,
+  to: Address,
+  head: Head,
+  message: HandledMessage,
+  expected: Head,
+): Decision | undefined {
+  const { status, snapshotJson } = expected;
+  if (status !== "error" || snapshotJson === undefined || message.reason === undefined) return undefined;
+  const error = fromStored((JSON.parse(snapshotJson) as StoredSnapshot).error);
+  const attempts = [failedAttempt(error, message.at, "replay")];
+  const delivery = deliveryOf(to, head, message);
+  return decideDead(definition, head, delivery, envAt(message.at), message.reason, "", attempts, undefined);
+}
+
+/** A message that was handled before, made again of what its actor's state says of it. */
+function deliveryOf(to: Address, head: Head, message: HandledMessage): Delivery {
   const { event, data, frame = {}, by, at } = message;
   const { core, redriven, timer, ...fields } = frame;
   const stream = core === true || timer !== undefined ? "core" : "ingress";
@@ -217,7 +257,7 @@ function decideAgain(definition: RunnableDefinition, to: Address, head: Head, me
     ...(redriven === true ? { redrive: { letter: "replayed", attempts: 0, redrives: 1 } } : {}),
     sentAt: at,
   };
-  const delivery: Delivery = {
+  return {
     stream,
     seq: head.cursor[stream] + 1,
     ...(timer === undefined ? {} : { timer }),
@@ -229,13 +269,6 @@ function decideAgain(definition: RunnableDefinition, to: Address, head: Head, me
     ...untried,
     isKeyNew: true,
   };
-  return decide(definition, head, delivery, {
-    now: at,
-    node: "replay",
-    limits: unlimited,
-    isReply: () => false,
-    pendingKey: () => undefined,
-  });
 }
 
 /** What is told of a message itself. */

@@ -1,7 +1,7 @@
 /**
  * What a lane does about messages that wait outside the mailbox: whose turn it is, reading them back, and when they are done with.
  *
- * 1. Nothing but the message that holds, or the letter that parks, is decided while an actor is blocked. What must wait for long goes into line by commit;
+ * 1. Nothing but the message that holds, the letter that parks, or the timer that begins a failed child again is decided while an actor is blocked. What must wait for long goes into line by commit;
  *    for a short hold it stays in memory.
  * 2. Those in line are read from the leader, once nothing of the actor is uncommitted: then the log has all of them.
  * 3. Timers of a blocked actor are set aside in memory; their records keep them.
@@ -78,14 +78,16 @@ export class WaitingRoom {
     if (delivery.timer !== undefined) {
       if (isWaitingTimer(delivery.timer)) return this.#woken(lane, delivery, delivery.timer, waiting as Waiting);
       if (isRetriedTimer(waiting, delivery.timer)) return this.#drop(lane, delivery);
+      if (waiting?.restart?.timer === delivery.timer) return "decide";
       return isBlocked(waiting) || firstInLine(waiting) !== undefined ? this.#setAside(lane, delivery) : "decide";
     }
     if (waiting === undefined) return "decide";
     if (!isBlocked(waiting)) return firstInLine(waiting) === undefined ? "decide" : this.#wantLine(lane);
+    if (bringForward(lane, waiting.restart?.timer)) return "next";
     if (waiting.parked === undefined) {
       // Without room, the timer that ends the hold would not come.
       const hold = holdOf(waiting);
-      const leftMs = (hold?.retry.at ?? 0) - this.#context.time.now();
+      const leftMs = (hold?.retry.at ?? waiting.restart?.at ?? 0) - this.#context.time.now();
       if (leftMs <= shortHoldMs && lane.queue.length <= maxHeldInMemory && this.#host.backlog.hasRoomForTimers) {
         lane.isHeld = true;
         this.#host.wait(lane, Math.max(0, leftMs) + graceMs);
@@ -129,7 +131,10 @@ export class WaitingRoom {
     const { waiting } = lane.head;
     if (!isWaiting(waiting, n)) return this.#drop(lane, delivery);
     const hold = holdOf(waiting);
-    const isFree = waiting?.parked === undefined && (hold === undefined || hold.n === n);
+    const isFree =
+      waiting?.parked === undefined &&
+      (hold === undefined || hold.n === n) &&
+      (waiting?.restart === undefined || waiting.restart.timer === delivery.timer);
     if (delivery.wokenBy !== undefined) return isFree ? "decide" : this.#setAside(lane, delivery);
     if (isFree && hold === undefined && firstInLine(waiting) === n) return "decide";
     // It is read again when the line is.
@@ -277,6 +282,13 @@ export class WaitingRoom {
   #senderOf({ source }: WaitingRecord): string | undefined {
     return source.stream === "ingress" ? fromToken(this.#context.subjects.senderToken(source.subject)) : undefined;
   }
+}
+
+/** A timer that is in memory and that all others wait for comes first; false when it is not there. */
+function bringForward(lane: Lane, timer: string | undefined): boolean {
+  const at = timer === undefined ? -1 : lane.queue.findIndex((delivery) => delivery.timer === timer);
+  if (at > 0) lane.queue.unshift(...lane.queue.splice(at, 1));
+  return at > 0;
 }
 
 function liftsPark(waiting: Waiting, delivery: Delivery): boolean {

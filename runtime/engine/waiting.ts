@@ -1,5 +1,6 @@
 /**
- * What waits for an actor outside its mailbox: messages that failed and are tried again, and those that stand in line behind them or behind a dead letter.
+ * What waits for an actor outside its mailbox: messages that failed and are tried again, and those that stand in line behind them, behind a dead letter, or
+ * for a child that has failed and is to be begun again.
  *
  * 1. Every message that waits has a number that no other message of the actor ever has, and a record under it that was written with the state that says so.
  * 2. A message is in one place: in the mailbox (behind the cursor), among the retries, or in line. The commit that moves it is the one that says so.
@@ -56,7 +57,8 @@ export function holdOf(waiting: Waiting | undefined): { readonly n: number; read
 
 /** True while the actor takes no message from its mailbox and none of those in line. */
 export function isBlocked(waiting: Waiting | undefined): boolean {
-  return waiting !== undefined && (waiting.parked !== undefined || holdOf(waiting) !== undefined);
+  if (waiting === undefined) return false;
+  return waiting.parked !== undefined || waiting.restart !== undefined || holdOf(waiting) !== undefined;
 }
 
 /** The number of the message that stands first in line; undefined: there is none. */
@@ -129,6 +131,18 @@ export function released(waiting: Waiting | undefined): Waiting | undefined {
   return emptied(rest);
 }
 
+/** The actor takes no message until it is begun again; undefined: it takes messages. */
+export function restarting(
+  waiting: Waiting | undefined,
+  revision: number,
+  restart: Waiting["restart"],
+): Waiting | undefined {
+  if (waiting?.restart?.timer === restart?.timer) return waiting;
+  if (restart !== undefined) return { ...(waiting ?? { from: revision, next: revision }), restart };
+  const { restart: _, ...rest } = waiting as Waiting;
+  return emptied(rest);
+}
+
 /** Begins with the first that stands in line. */
 function trimmed({ gone, ...waiting }: Waiting): Waiting {
   const all = { ...waiting, ...(gone === undefined ? {} : { gone }) };
@@ -140,5 +154,6 @@ function trimmed({ gone, ...waiting }: Waiting): Waiting {
 /** Undefined when nothing waits any more. */
 function emptied(waiting: Waiting): Waiting | undefined {
   const rest = trimmed(waiting);
-  return rest.parked === undefined && rest.retries === undefined && rest.from === rest.next ? undefined : rest;
+  const isEmpty = rest.parked === undefined && rest.restart === undefined && rest.retries === undefined;
+  return isEmpty && rest.from === rest.next ? undefined : rest;
 }

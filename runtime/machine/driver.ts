@@ -6,7 +6,7 @@
  */
 import type { Address } from "../core/address.ts";
 import type { ActivityOutcome, Birth } from "../core/envelope.ts";
-import type { MachineIdentity, StoredSnapshot, StoredTask } from "../core/records.ts";
+import type { FailureSeries, MachineIdentity, StoredSnapshot, StoredTask } from "../core/records.ts";
 import type { ReferencePort } from "../core/reference.ts";
 import type { MachineShape } from "../core/shape.ts";
 
@@ -19,7 +19,20 @@ export interface StepEnv {
   readonly self: Address;
   /** Milliseconds since 1970. */
   readonly now: number;
+  /** For a child actor that may be begun again when it fails; undefined: it ends. */
+  readonly restart?: RestartRule | undefined;
 }
+
+/**
+ * Says whether a child that has failed is begun again, and when: the failures in a row, this one included; undefined: it ends.
+ *
+ * Details: the same for the same arguments. `earlier` are the failures before this one.
+ */
+export type RestartRule = (
+  error: unknown,
+  now: number,
+  earlier: FailureSeries | undefined,
+) => FailureSeries | undefined;
 
 /** An event as machines take it. */
 export interface MachineEvent {
@@ -49,7 +62,7 @@ export type Arrival =
     }
   /** The parent stops the actor. */
   | { readonly kind: "stop" }
-  /** The actor cannot go on: its machine threw, and trying again was of no use. */
+  /** The actor cannot go on: its machine threw, and trying again was of no use. It ends, or is begun again. */
   | { readonly kind: "fail"; readonly error: unknown }
   /** For whoever has a system id; only to roots. */
   | { readonly kind: "relay"; readonly systemId: string; readonly event: MachineEvent }
@@ -162,6 +175,7 @@ export interface MachineDriver {
 
   /**
    * Makes the initial state. `birth`: of a child. `before`: the state of an earlier child with the same address, whose names are not given again.
+   * With {@link StepEnv.restart} the input is kept, so that the child can begin again.
    * Throws what the machine throws; throws `TerminalError` naming the construct when the machine does at run time what cannot be made durable.
    */
   create(input: unknown, env: StepEnv, birth?: Birth, before?: MachineState): Step;
@@ -180,6 +194,9 @@ export interface MachineDriver {
   /** An activity of the actor that is under way; undefined when it is not, or is of another generation. */
   activity(state: MachineState, id: string, n: number): { readonly src: string; readonly task: StoredTask } | undefined;
 
+  /** For a child that has failed and is begun again: the timer that does it, and when it is due. Undefined: it takes what comes. */
+  restartTimer(state: MachineState): { readonly timer: string; readonly at: number } | undefined;
+
   /** The live children that should run; most actors have none. */
   live(state: MachineState): readonly LiveChild[];
 
@@ -196,9 +213,9 @@ export interface MachineDriver {
   show(told: unknown): unknown;
 
   /**
-   * The state of a child that could not even be made. `error` is what its machine threw.
+   * The state of a child that could not even be made. `error` is what its machine threw; `input` is what it began with.
    */
-  createFailed(error: unknown, env: StepEnv, birth: Birth, before?: MachineState): Step;
+  createFailed(error: unknown, input: unknown, env: StepEnv, birth: Birth, before?: MachineState): Step;
 
   /** Decodes a stored state. Throws `CorruptRecordError` when it does not fit the machine. */
   fromStored(stored: StoredSnapshot, status: StateView["status"]): MachineState;

@@ -6,6 +6,7 @@ import { formatAddress, parseAddress } from "../core/address.ts";
 import { fromStored, toStored } from "../core/codec.ts";
 import type { Birth } from "../core/envelope.ts";
 import { ActivityTimeoutError } from "../core/errors.ts";
+import type { FailureSeries } from "../core/records.ts";
 import type { Arrival, LiveChild, MachineEvent, MachineState, Step, StepEnv } from "./driver.ts";
 import { type ChildKinds, completed, failed, Ledger } from "./ledger.ts";
 import { StepScope } from "./scope.ts";
@@ -16,6 +17,7 @@ import {
   DurableState,
   insideOf,
   noSurroundings,
+  type Restart,
   type Surroundings,
 } from "./state.ts";
 
@@ -39,6 +41,20 @@ export interface Stepper<Snapshot extends AnySnapshot> {
 
 const stale: Pick<Step, "outcome" | "work"> = { outcome: "stale", work: [] };
 
+/** The input of a child that may be begun again, in a form that the machine cannot change. */
+function restartOf(input: unknown, env: StepEnv, birth: Birth | undefined): Restart | undefined {
+  if (env.restart === undefined || birth === undefined) return undefined;
+  return {
+    input: input === undefined ? undefined : copyOf(toStored(input, "input")),
+    series: undefined,
+    timer: undefined,
+  };
+}
+
+function copyOf(stored: unknown): unknown {
+  return JSON.parse(JSON.stringify(stored));
+}
+
 /** Makes the first state of an actor. */
 export function create<Snapshot extends AnySnapshot>(
   stepper: Stepper<Snapshot>,
@@ -47,22 +63,50 @@ export function create<Snapshot extends AnySnapshot>(
   birth: Birth | undefined,
   before: MachineState | undefined,
 ): Step {
-  const { around, ledger } = beginning(stepper, env, birth, before);
+  return begin(stepper, input, env, birth, restartOf(input, env, birth), before);
+}
+
+function begin<Snapshot extends AnySnapshot>(
+  stepper: Stepper<Snapshot>,
+  input: unknown,
+  env: StepEnv,
+  birth: Birth | undefined,
+  restart: Restart | undefined,
+  before: MachineState | undefined,
+): Step {
+  const { around, ledger } = beginning(stepper, env, birth, restart, before);
   const scope = scopeOf(stepper, env, "create", around);
   const snapshot = stepper.initial(scope, input);
   ledger.take(scope, stepper.kinds);
   return finish(stepper, env, ledger, snapshot, scope, "taken");
 }
 
+/** Begins a child anew that has failed: the same child in the eyes of its parent, with its initial state. */
+function beginAgain<Snapshot extends AnySnapshot>(
+  stepper: Stepper<Snapshot>,
+  state: MachineState,
+  { input, series }: Restart,
+  env: StepEnv,
+): Step {
+  const { birth } = insideOf<Snapshot>(state).around;
+  const restart: Restart | undefined =
+    env.restart === undefined || series === undefined
+      ? undefined
+      : { input, series: { ...series, begunAt: env.now }, timer: undefined };
+  const given = input === undefined ? undefined : fromStored(copyOf(input));
+  return begin(stepper, given, env, birth, restart, state);
+}
+
 /** Makes the state of a child that could not be made. */
 export function createFailed<Snapshot extends AnySnapshot>(
   stepper: Stepper<Snapshot>,
   error: unknown,
+  input: unknown,
   env: StepEnv,
   birth: Birth,
   before: MachineState | undefined,
 ): Step {
-  const { ledger } = beginning(stepper, env, birth, before);
+  const { ledger } = beginning(stepper, env, birth, restartOf(input, env, birth), before);
   return finish(stepper, env, ledger, stepper.stillborn(error), undefined, "taken");
 }
 
@@ -71,6 +115,7 @@ function beginning<Snapshot extends AnySnapshot>(
   stepper: Stepper<Snapshot>,
   env: StepEnv,
   birth: Birth | undefined,
+  restart: Restart | undefined,
   before: MachineState | undefined,
 ): { readonly around: Surroundings; readonly ledger: Ledger } {
   if (birth === undefined && before === undefined) {
@@ -79,7 +124,7 @@ function beginning<Snapshot extends AnySnapshot>(
   const old = before === undefined ? noSurroundings : insideOf(before).around;
   const end = new Ledger(env.self, env.now, stepper.machineId, old);
   end.endAll();
-  const around: Surroundings = { ...noSurroundings, n: old.n, birth };
+  const around: Surroundings = { ...noSurroundings, n: old.n, birth, restart };
   const ledger = new Ledger(env.self, env.now, stepper.machineId, around);
   for (const work of end.work) ledger.add(work);
   return { around, ledger };
@@ -98,7 +143,12 @@ export function step<Snapshot extends AnySnapshot>(
     ledger.setAlias(arrival.systemId, arrival.holder, arrival.n);
     return finish(stepper, env, ledger, snapshot, undefined, "taken");
   }
-  if (snapshot.status !== "active") {
+  const waiting = around.restart?.timer === undefined ? undefined : around.restart;
+  if (waiting !== undefined && arrival.kind === "timer" && arrival.timer === waiting.timer) {
+    return beginAgain(stepper, state, waiting, env);
+  }
+  const isForWaiting = waiting !== undefined && (arrival.kind === "fail" || arrival.kind === "stop");
+  if (snapshot.status !== "active" && !isForWaiting) {
     const isLate = arrival.kind !== "event" && arrival.kind !== "relay";
     return { state, outcome: isLate ? "stale" : "ignored", work: [] };
   }
@@ -237,7 +287,7 @@ function tryAgain(ledger: Ledger, id: string, child: Child): void {
   ledger.add({ kind: "task", id, n: child.n, src: child.src, attempt, since: task.since, input: child.input });
 }
 
-/** Ends an actor from outside: nothing of its logic runs but, when it is stopped, what XState runs then. */
+/** Ends an actor from outside: nothing of its logic runs but, when it is stopped, what XState runs then. One that fails may wait to be begun again instead. */
 function end<Snapshot extends AnySnapshot>(
   stepper: Stepper<Snapshot>,
   env: StepEnv,
@@ -280,6 +330,7 @@ export function finish<Snapshot extends AnySnapshot>(
   if (isOver) {
     ledger.endAll();
     ledger.clearTimers();
+    ledger.close(snapshot.status === "error" ? againOf(ledger, env, snapshot.error) : undefined);
   }
   const around = ledger.surroundings();
   if (before !== undefined) {
@@ -288,9 +339,16 @@ export function finish<Snapshot extends AnySnapshot>(
   }
   const settled = stepper.settle(snapshot, around, env, scope?.hasMade === true || ledger.hasChangedChildren);
   const state = asState(new DurableState(settled, around));
-  const { birth } = around;
-  if (birth !== undefined) tellParent(ledger, birth, settled, outcome);
+  const { birth, restart } = around;
+  if (birth !== undefined && restart?.timer === undefined) tellParent(ledger, birth, settled, outcome);
   return { state, outcome, work: ledger.work };
+}
+
+/** The failures of a child that is begun again; undefined when it has ended. */
+function againOf(ledger: Ledger, env: StepEnv, error: unknown): FailureSeries | undefined {
+  const { birth, restart } = ledger.surroundings();
+  if (birth === undefined || restart === undefined) return undefined;
+  return env.restart?.(error, env.now, restart.series);
 }
 
 function tellParent(ledger: Ledger, birth: Birth, snapshot: AnySnapshot, outcome: Step["outcome"]): void {
@@ -347,3 +405,10 @@ export function liveOf(state: MachineState): readonly LiveChild[] {
 }
 
 const none: readonly LiveChild[] = [];
+
+/** The timer that begins a failed child again. */
+export function restartTimerOf(state: MachineState): { readonly timer: string; readonly at: number } | undefined {
+  const { restart, timers } = insideOf(state).around;
+  if (restart?.timer === undefined) return undefined;
+  return { timer: restart.timer, at: timers.get(restart.timer)?.at ?? 0 };
+}

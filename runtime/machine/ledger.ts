@@ -15,11 +15,12 @@ import {
   rootOf,
 } from "../core/address.ts";
 import { TerminalError } from "../core/errors.ts";
+import type { FailureSeries } from "../core/records.ts";
 import { ActorReference, type ReferenceTarget, targetOf } from "../core/reference.ts";
 import type { MachineEvent, Work } from "./driver.ts";
 import { checkSendable } from "./events.ts";
 import type { MadeActor, Note, SendParams, StepScope } from "./scope.ts";
-import type { Alias, Child, Surroundings, Timer } from "./state.ts";
+import type { Alias, Child, Restart, Surroundings, Timer } from "./state.ts";
 
 /** What the ledger must know of the logic that children run. */
 export interface ChildKinds {
@@ -45,6 +46,7 @@ export class Ledger {
   #children: Map<string, Child> | undefined;
   #timers: Map<string, Timer> | undefined;
   #system: Map<string, Alias> | undefined;
+  #restart: Restart | undefined;
   readonly #slots: Slot[] = [];
   /** What this step began, by child generation: it is taken back when the step ends it, too. */
   #begun: Map<number, Slot[]> | undefined;
@@ -58,6 +60,7 @@ export class Ledger {
     this.#machineId = machineId;
     this.#before = before;
     this.#n = before.n;
+    this.#restart = before.restart;
   }
 
   get children(): ReadonlyMap<string, Child> {
@@ -84,6 +87,7 @@ export class Ledger {
       this.#children === undefined &&
       this.#timers === undefined &&
       this.#system === undefined &&
+      this.#restart === before.restart &&
       this.#n === before.n
     ) {
       return before;
@@ -93,6 +97,7 @@ export class Ledger {
       children: this.children,
       timers: this.timers,
       birth: before.birth,
+      restart: this.#restart,
       system: this.#system ?? before.system,
     };
   }
@@ -155,7 +160,18 @@ export class Ledger {
     return this.#now + Math.max(0, delay);
   }
 
-  setTimer(at: number, timer: Partial<Timer>): void {
+  /** The actor goes on no more: with failures it is begun again after their delay, without it has ended. */
+  close(series: FailureSeries | undefined): void {
+    if (this.#restart === undefined || series === undefined) {
+      this.#restart = undefined;
+      return;
+    }
+    const timer = this.setTimer(this.#now + series.delayMs, { event: { type: "statewright.restart" } });
+    this.#restart = { input: this.#restart.input, series, timer };
+  }
+
+  /** Returns the timer's name. */
+  setTimer(at: number, timer: Partial<Timer>): string {
     this.#timers ??= new Map(this.#before.timers);
     const name = String(this.#n++);
     const { id, event, to, task } = timer;
@@ -164,6 +180,7 @@ export class Ledger {
     this.#slots.push(slot);
     this.#timerSlots ??= new Map();
     this.#timerSlots.set(name, slot);
+    return name;
   }
 
   /** Takes a timer off the list; undefined when it is not there. */

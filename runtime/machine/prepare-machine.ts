@@ -29,7 +29,7 @@ import type {
   Step,
   StepEnv,
 } from "./driver.ts";
-import { create, createFailed, liveOf, type Stepper, step } from "./durable-step.ts";
+import { create, createFailed, liveOf, restartTimerOf, type Stepper, step } from "./durable-step.ts";
 import { identify } from "./fingerprint.ts";
 import { type Inlined, inlineLogic } from "./inline-logic.ts";
 import { type ChildKinds, referencesTo } from "./ledger.ts";
@@ -124,8 +124,8 @@ class XStateDriver implements MachineDriver, Stepper<AnyMachineSnapshot> {
     return create(this, input, env, birth, before);
   }
 
-  createFailed(error: unknown, env: StepEnv, birth: Birth, before?: MachineState): Step {
-    return createFailed(this, error, env, birth, before);
+  createFailed(error: unknown, input: unknown, env: StepEnv, birth: Birth, before?: MachineState): Step {
+    return createFailed(this, error, input, env, birth, before);
   }
 
   step(state: MachineState, arrival: Arrival, env: StepEnv): Step {
@@ -154,6 +154,10 @@ class XStateDriver implements MachineDriver, Stepper<AnyMachineSnapshot> {
   activity(state: MachineState, id: string, n: number): ReturnType<MachineDriver["activity"]> {
     const child = insideOf(state).around.children.get(id);
     return child?.task === undefined || child.n !== n ? undefined : { src: child.src, task: child.task };
+  }
+
+  restartTimer(state: MachineState): ReturnType<MachineDriver["restartTimer"]> {
+    return restartTimerOf(state);
   }
 
   live(state: MachineState): readonly LiveChild[] {

@@ -1,6 +1,6 @@
 /** A machine's state in memory: XState's snapshot, and what Statewright keeps beside it. */
 import type { Birth } from "../core/envelope.ts";
-import type { StoredTask, StoredTimer } from "../core/records.ts";
+import type { FailureSeries, StoredTask, StoredTimer } from "../core/records.ts";
 import type { MachineEvent, MachineState } from "./driver.ts";
 
 /** A child, as its parent knows it. */
@@ -26,6 +26,15 @@ export interface Timer {
   readonly task: StoredTimer["task"];
 }
 
+/** What is needed to begin a child again. */
+export interface Restart {
+  /** What it began with, encoded for storage: the machine may have kept what it was given, and changed it. */
+  readonly input: unknown;
+  readonly series: FailureSeries | undefined;
+  /** Set while the child has failed and waits to be begun again. */
+  readonly timer: string | undefined;
+}
+
 /** Who has a system id, at a root. */
 export interface Alias {
   readonly holder: string;
@@ -39,6 +48,8 @@ export interface Surroundings {
   readonly children: ReadonlyMap<string, Child>;
   readonly timers: ReadonlyMap<string, Timer>;
   readonly birth: Birth | undefined;
+  /** Of a child that is begun again when it fails. */
+  readonly restart: Restart | undefined;
   readonly system: ReadonlyMap<string, Alias>;
 }
 
@@ -48,6 +59,7 @@ export const noSurroundings: Surroundings = {
   children: new Map(),
   timers: new Map(),
   birth: undefined,
+  restart: undefined,
   system: new Map(),
 };
 

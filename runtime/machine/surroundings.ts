@@ -1,9 +1,9 @@
 /** Children, timers and birth of an actor as they are stored beside its snapshot. */
 import { fromStored as decode, toStored as encode } from "../core/codec.ts";
-import type { StoredChild, StoredSnapshot, StoredTimer } from "../core/records.ts";
+import type { StoredChild, StoredRestart, StoredSnapshot, StoredTimer } from "../core/records.ts";
 import type { MachineEvent } from "./driver.ts";
 import type { Storing } from "./snapshot.ts";
-import { type Child, noSurroundings, type Surroundings, type Timer } from "./state.ts";
+import { type Child, noSurroundings, type Restart, type Surroundings, type Timer } from "./state.ts";
 
 /** Writes what is kept beside a snapshot into its stored form; nothing where there is nothing. */
 export function encodeSurroundings(stored: Storing, around: Surroundings): void {
@@ -15,6 +15,7 @@ export function encodeSurroundings(stored: Storing, around: Surroundings): void 
     stored.timers = Object.fromEntries(Array.from(around.timers, ([name, timer]) => [name, encodeTimer(timer)]));
   }
   if (around.birth !== undefined) stored.birth = around.birth;
+  if (around.restart !== undefined) stored.restart = encodeRestart(around.restart);
   if (around.system.size > 0) stored.system = Object.fromEntries(around.system);
 }
 
@@ -41,15 +42,24 @@ function encodeTimer(timer: Timer): StoredTimer {
   };
 }
 
+function encodeRestart({ input, series, timer }: Restart): StoredRestart {
+  return {
+    ...(input === undefined ? {} : { input }),
+    ...(series === undefined ? {} : { series }),
+    ...(timer === undefined ? {} : { timer }),
+  };
+}
+
 /** Reads what {@link encodeSurroundings} wrote. */
 export function decodeSurroundings(stored: StoredSnapshot): Surroundings {
-  const { n, children, timers, birth, system } = stored;
+  const { n, children, timers, birth, restart, system } = stored;
   if (n === undefined && birth === undefined && system === undefined) return noSurroundings;
   return {
     n: n ?? 0,
     children: children === undefined ? noSurroundings.children : mapOf(children, decodeChild),
     timers: timers === undefined ? noSurroundings.timers : mapOf(timers, decodeTimer),
     birth,
+    restart: restart === undefined ? undefined : { input: restart.input, series: restart.series, timer: restart.timer },
     system: system === undefined ? noSurroundings.system : new Map(Object.entries(system)),
   };
 }

@@ -20,7 +20,7 @@ import type {
   Step,
   StepEnv,
 } from "./driver.ts";
-import { create, createFailed, type Stepper, step } from "./durable-step.ts";
+import { create, createFailed, restartTimerOf, type Stepper, step } from "./durable-step.ts";
 import { freezeDeep } from "./freeze.ts";
 import type { ChildKinds } from "./ledger.ts";
 import type { RawLogic } from "./logic.ts";
@@ -62,8 +62,8 @@ export class TransitionDriver implements MachineDriver, Stepper<TransitionSnapsh
   create(input: unknown, env: StepEnv, birth?: Birth, before?: MachineState): Step {
     return create(this, input, env, birth, before);
   }
-  createFailed(error: unknown, env: StepEnv, birth: Birth, before?: MachineState): Step {
-    return createFailed(this, error, env, birth, before);
+  createFailed(error: unknown, input: unknown, env: StepEnv, birth: Birth, before?: MachineState): Step {
+    return createFailed(this, error, input, env, birth, before);
   }
   step(state: MachineState, arrival: Arrival, env: StepEnv): Step {
     return step(this, state, arrival, env);
@@ -78,11 +78,14 @@ export class TransitionDriver implements MachineDriver, Stepper<TransitionSnapsh
   view(state: MachineState): StateView {
     return { status: insideOf(state).snapshot.status, value: null };
   }
-  hasTimer(): boolean {
-    return false;
+  hasTimer(state: MachineState, timer: string): boolean {
+    return insideOf(state).around.timers.has(timer);
   }
-  timerEvent(): undefined {
-    return undefined;
+  timerEvent(state: MachineState, timer: string): MachineEvent | undefined {
+    return insideOf(state).around.timers.get(timer)?.event;
+  }
+  restartTimer(state: MachineState): ReturnType<MachineDriver["restartTimer"]> {
+    return restartTimerOf(state);
   }
   activity(): undefined {
     return undefined;

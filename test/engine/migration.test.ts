@@ -153,7 +153,7 @@ const driver = prepareMachine(machine);
 function used(
   migrate: Record<string, unknown>,
   snapshot: Partial<StoredSnapshot> = {},
-  given: { readonly machine?: Partial<MachineIdentity>; readonly status?: "active" | "done" } = {},
+  given: { readonly machine?: Partial<MachineIdentity>; readonly status?: "active" | "done" | "error" } = {},
 ): UsableState {
   const migrations = read(migrate);
   return useStored(
@@ -281,6 +281,28 @@ describe("a state of an older version", () => {
     const made = used({ "1->3": end }, { output: { sum: 1 } }, { status: "done" });
     expect(driver.view(made.state)).toEqual({ status: "done", value: "paid" });
     expect(storedOf(made).output).toEqual({ sum: 1 });
+  });
+
+  test("that waits to be begun again keeps waiting, whatever the migration leaves out", () => {
+    const waiting = {
+      n: 7,
+      restart: { input: 5, series: { count: 1, since: 0, delayMs: 9 }, timer: "6" },
+      timers: { 6: { at: 9, event: { type: "statewright.restart" } } },
+    };
+    const seen: string[][] = [];
+    const made = used(
+      {
+        "1->3": ({ timers }: StateToMigrate) => {
+          seen.push(Object.keys(timers));
+          return { value: "open", context: {}, timers: {} };
+        },
+      },
+      waiting,
+      { status: "error" },
+    );
+    expect(seen).toEqual([[]]);
+    expect(storedOf(made)).toMatchObject(waiting);
+    expect(driver.restartTimer(made.state)?.timer).toBe("6");
   });
 
   test("had no version, when its machine had none", () => {
