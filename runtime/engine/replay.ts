@@ -8,6 +8,7 @@
  * 4. A message that does not say any more what it carried makes its step not replayable, and is not guessed at.
  */
 import type { Address } from "../core/address.ts";
+import { fromStored } from "../core/codec.ts";
 import { type Envelope, encodeEnvelope, envelopeFormat } from "../core/envelope.ts";
 import { isStatewrightError } from "../core/errors.ts";
 import { decodeRecord, type HandledMessage, type StateRecord, type StoredSnapshot } from "../core/records.ts";
