@@ -26,12 +26,24 @@ export type {
 } from "./actors/client.ts";
 export { type ConnectOptions, connect } from "./actors/connect.ts";
 export type {
+  ChangeAllOptions,
   DeadLetter,
   DeadLetterExpiredEvent,
   DeadLetteredEvent,
   DeadLetterFilter,
+  DeadLetterGroup,
   DeadLetterSummary,
   DeadLetters,
+  DropProgress,
+  EditOptions,
+  ExportedLetter,
+  ImportReport,
+  ListDeadLetters,
+  PreviewLetterOptions,
+  RedriveAllOptions,
+  RedriveOptions,
+  RedriveProgress,
+  RedriveResult,
 } from "./actors/dead-letters.ts";
 export {
   type ActivityDefinition,

@@ -327,6 +327,8 @@ class LogClient implements Client {
       ingressLimits: options.ingressLimits ?? log.limits,
       subjects: new Subjects(spaceName),
       partitions: space.partitions,
+      spaceName,
+      identity: space.identity,
       time,
       random,
       sender,
@@ -340,7 +342,7 @@ class LogClient implements Client {
     this.#asks = new Asks(this.#context);
     this.#waits = new Waits(this.#context);
     this.#readings = new Readings(this.#context);
-    this.deadLetters = new DeadLetters(this.#context, this.#readings);
+    this.deadLetters = new DeadLetters(this.#context, this.#door, this.#readings);
     this.#onClose = options.onClose;
   }
 

@@ -30,7 +30,7 @@ import type {
   WaitOptions,
 } from "./client.ts";
 import { type ConnectOptions, connect as connectPromise } from "./connect.ts";
-import type { DeadLetters } from "./dead-letters.ts";
+import type { DeadLetterFilter, DeadLetters, ExportedLetter } from "./dead-letters.ts";
 import type { ActorRef, AnyActorDefinition, ContextOf, EmittedOf, EventOf, InputOf } from "./define-actor.ts";
 import type { UntypedTarget } from "./references.ts";
 import { type NodeOptions, type StatewrightNode, startNode as startNodePromise } from "./start-node.ts";
@@ -98,8 +98,13 @@ export interface EffectClient {
   types(): Result<ActorTypeInfo[]>;
   /** See `Client.stats`. */
   stats(options?: WithoutSignal<StatsOptions>): Result<SpaceStats>;
-  /** Calls a method of `Client.deadLetters`, as in `deadLetters((office) => office.redrive("i42"))`. */
-  deadLetters<A>(call: (office: DeadLetters) => Promise<A>): Result<A>;
+  /**
+   * Calls a method of `Client.deadLetters`, as in `deadLetters((office) => office.redrive("i42"))`. The signal is aborted when the Effect is interrupted: for calls
+   * that take one, as in `deadLetters((office, signal) => office.redriveAll("type:order", { signal }))`.
+   */
+  deadLetters<A>(call: (office: DeadLetters, signal: AbortSignal) => Promise<A>): Result<A>;
+  /** See `DeadLetters.export`. */
+  exportDeadLetters(filter?: DeadLetterFilter | string): Stream.Stream<ExportedLetter, StatewrightError>;
 }
 
 /** A node of the Promise door, under a scope. */
@@ -172,7 +177,9 @@ export function toEffectClient(client: Client): EffectClient {
     history: call("history", 1),
     types: () => attempt(() => client.types()),
     stats: call("stats", 0),
-    deadLetters: <A>(run: (office: DeadLetters) => Promise<A>) => attempt(() => run(client.deadLetters)),
+    deadLetters: <A>(run: (office: DeadLetters, signal: AbortSignal) => Promise<A>) =>
+      attempt((signal) => run(client.deadLetters, signal)),
+    exportDeadLetters: (filter?: DeadLetterFilter | string) => stream(() => client.deadLetters.export(filter)),
   };
   return door as unknown as EffectClient;
 }

@@ -18,9 +18,15 @@ export type CommandName =
   | "check"
   | "migrate"
   | "dlq ls"
+  | "dlq groups"
   | "dlq show"
+  | "dlq edit"
+  | "dlq preview"
   | "dlq redrive"
   | "dlq drop"
+  | "dlq release"
+  | "dlq export"
+  | "dlq import"
   | "version";
 
 /** An option of a command. */
@@ -71,6 +77,22 @@ export const deadReasons: Readonly<Record<DeadReason, string>> = {
   crashed: "the process that handled it came to its end, again and again",
 };
 
+/** The terms of which filters of letters are made. */
+export const letterTerms: ReadonlyArray<readonly [string, string]> = [
+  ["type:order", "for actors of this type; type:order,cart for either"],
+  ["id:42", "for actors with this id"],
+  ["letter:i5", "the letter itself"],
+  ["reason:attempts", "that died for this reason"],
+  ["fingerprint:…", "of this group: see dlq groups"],
+  ["event:PAY", "of this event type, or of this kind, such as create"],
+  ["state:paying", "that died in this state or below it, as in state:paying.card"],
+  ["since:2h", "that died so long ago or later; also a date, as in since:2026-01-31"],
+  ["until:30m", "that died before"],
+  ["redrives:2", 'that were redriven so often; in quotes for the shell also "redrives:>2", ">=", "<"'],
+  ["status:dropped", "that were closed in this way; status:any for all"],
+  ["declined", "with this text in the explanation or the newest error"],
+];
+
 /** The variables of the environment that the commands read. */
 export const variables: ReadonlyArray<readonly [string, string]> = [
   ["STATEWRIGHT_NATS", "as --nats"],
@@ -80,6 +102,7 @@ export const variables: ReadonlyArray<readonly [string, string]> = [
   ["STATEWRIGHT_PASSWORD", "the password of --user; arguments can be seen by everyone on the machine"],
   ["STATEWRIGHT_TOKEN", "a token, for servers that ask for one"],
   ["STATEWRIGHT_NATS_SERVER", "the nats-server that dev starts"],
+  ["EDITOR", "the editor of dlq edit --editor; VISUAL goes before it"],
   ["NO_COLOR", "no colours"],
 ];
 
@@ -137,8 +160,9 @@ const letterFilters: OptionGroup = {
   heading: "Which letters:",
   options: [
     { flags: "--type <type>", text: "for actors of this type" },
-    { flags: "--id <id>", text: "for this one actor; with --type" },
+    { flags: "--id <id>", text: "for actors with this id" },
     { flags: "--reason <reason>", text: "that died for this reason", choices: Object.keys(deadReasons) },
+    { flags: "--group <fingerprint>", text: "of this group, as dlq groups names it" },
   ],
 };
 
@@ -178,13 +202,18 @@ function limit(what: string, count?: number): OptionEntry {
   };
 }
 
+const note: OptionEntry = { flags: "--note <text>", text: "why, for those who look at the letter later" };
+
 function change(verb: string): readonly OptionEntry[] {
   return [
-    { flags: "--all", text: `${verb} all that match` },
+    { flags: "--all", text: `${verb} all that match; the words are a filter then` },
     limit("with --all: how many at most, oldest first"),
     { flags: "--dry-run", text: "print the letters that are meant, and change nothing" },
+    note,
   ];
 }
+
+const otherActor: OptionEntry = { flags: "--to <actor>", text: "the actor that gets the message instead, as type/id" };
 
 const data: OptionEntry = {
   flags: "-d, --data <json>",
@@ -448,55 +477,172 @@ export const commandTable: readonly CommandEntry[] = [
   },
   {
     name: "dlq ls",
-    group: "Commands:",
+    group: "Look at them:",
     alias: "list",
-    args: "",
+    args: "[filter...]",
     summary: "List dead letters, oldest first",
-    examples: ["statewright dlq ls", "statewright dlq ls --type order --reason attempts -o json"],
+    description:
+      '[filter] says which, as in type:order since:2h -event:PAY "card declined"; dlq --help explains its terms.',
+    examples: [
+      "statewright dlq ls",
+      "statewright dlq ls type:order reason:attempts -o json",
+      'statewright dlq ls since:2h -event:PAY "card declined"',
+    ],
     options: [
       letterFilters,
       options(
         limit("how many at most", 1000),
-        { flags: "--closed", text: "also those that were redriven or dropped" },
+        { flags: "--order <order>", text: "which come first", choices: ["oldest", "newest"], default: "oldest" },
+        { flags: "--closed", text: "also those that were redriven, dropped or have expired" },
         output("the letters"),
       ),
       connection,
     ],
   },
   {
+    name: "dlq groups",
+    group: "Look at them:",
+    args: "[filter...]",
+    summary: "Group dead letters by what they died of, the largest group first",
+    description:
+      "Letters of one group died of the same error, with the same event in the same state of the same actor type; numbers and ids in messages do not count.",
+    examples: ["statewright dlq groups", "statewright dlq groups type:order since:1d"],
+    options: [letterFilters, options(output("the groups")), connection],
+  },
+  {
     name: "dlq show",
-    group: "Commands:",
+    group: "Look at them:",
     args: "<letter...>",
-    summary: "Print letters in full: why, every attempt with its error, the event, the state before",
+    summary:
+      "Print letters in full: why, every attempt with its error, the event, the state before, what was done with them",
     description: "- reads letters from standard input, one a line.",
-    examples: ["statewright dlq show i5", "statewright dlq ls --type order -o ids | statewright dlq show - -o json"],
-    options: [options(output("the letters")), connection],
+    examples: [
+      "statewright dlq show i5 --stack",
+      "statewright dlq ls type:order -o ids | statewright dlq show - -o json",
+    ],
+    options: [
+      options(
+        { flags: "--stack", text: "with the stacks of the errors, which -o json always has" },
+        output("the letters"),
+      ),
+      connection,
+    ],
+  },
+  {
+    name: "dlq preview",
+    group: "Look at them:",
+    args: "<letter>",
+    summary: "Print what redriving a letter would come to now, without doing it",
+    description:
+      "The node that owns the actor decides the message on the actor's present state, and keeps nothing of it. Exit code 1 when the message would fail again.",
+    examples: ["statewright dlq preview i5", "statewright dlq preview i5 --payload '{\"amount\":12}'"],
+    options: [
+      options(
+        { flags: "--payload <json>", text: "what the message would carry instead; - reads standard input" },
+        otherActor,
+        { flags: "--force", text: "also for a message that ended processes: the node may end" },
+        timeout(10_000, true),
+        output("the actor"),
+      ),
+      connection,
+    ],
+  },
+  {
+    name: "dlq edit",
+    group: "Change them:",
+    args: "<letter> [json]",
+    summary: "Replace what a letter's message carries; what it carried first is kept",
+    description:
+      "[json] is what the event carries, with or without its type, or the input of a create; - reads standard input. It is checked by the node that owns the actor.",
+    examples: [
+      'statewright dlq edit i5 \'{"amount":12}\' --note "amount was missing"',
+      "statewright dlq edit i5 --editor",
+    ],
+    options: [
+      options(
+        { flags: "--editor", text: "edit it with EDITOR" },
+        { flags: "--no-check", text: "take it as it is, also while no node is there to check it" },
+        note,
+        timeout(10_000, true),
+        output("the letter"),
+      ),
+      connection,
+    ],
   },
   {
     name: "dlq redrive",
-    group: "Commands:",
-    args: "[letter...]",
+    group: "Change them:",
+    args: "[letter-or-filter...]",
     summary: "Put messages back into the mailboxes of their actors",
     description:
-      "With --all, each actor's messages keep the order in which they came. - reads letters from standard input, one a line.",
-    examples: ["statewright dlq redrive i5", "statewright dlq redrive --all --type order --dry-run"],
-    options: [letterFilters, options(...change("redrive"), output("the letters")), connection],
-  },
-  {
-    name: "dlq drop",
-    group: "Commands:",
-    args: "[letter...]",
-    summary: "Close letters without their messages being applied",
-    description:
-      "Dropped letters stay readable for as long as the space keeps them. - reads letters from standard input, one a line.",
-    examples: ['statewright dlq drop i5 --note "test data"', "statewright dlq drop --all --reason malformed"],
+      "Letters are named, or with --all a filter says which. Each actor's messages keep the order in which they came. When it is interrupted, the same call goes on with the rest. - reads letters from standard input, one a line.",
+    examples: [
+      "statewright dlq redrive i5",
+      "statewright dlq redrive --all type:order since:2h --dry-run",
+      "statewright dlq redrive --group 3f2a91c07be4 --rate 100",
+      "statewright dlq redrive i5 --to order/43",
+    ],
     options: [
       letterFilters,
       options(
-        ...change("drop"),
-        { flags: "--note <text>", text: "why, for those who look at the letter later" },
+        ...change("redrive"),
+        { flags: "--rate <count>", text: "with --all: letters per second at most", read: readCount },
+        otherActor,
+        {
+          flags: "--max-redrives <count>",
+          text: "with --all: letters that have been redriven so often are refused",
+          defaultText: "10",
+          read: readCount,
+        },
         output("the letters"),
       ),
+      connection,
+    ],
+  },
+  {
+    name: "dlq drop",
+    group: "Change them:",
+    args: "[letter-or-filter...]",
+    summary: "Close letters without their messages being applied",
+    description:
+      "Letters are named, or with --all a filter says which. Dropped letters stay readable for as long as the space keeps them. - reads letters from standard input, one a line.",
+    examples: ['statewright dlq drop i5 --note "test data"', "statewright dlq drop --all reason:malformed"],
+    options: [letterFilters, options(...change("drop"), output("the letters")), connection],
+  },
+  {
+    name: "dlq release",
+    group: "Change them:",
+    args: "<actor...>",
+    summary: "Let actors take messages again that are parked by a letter, which stays as it is",
+    examples: ["statewright dlq release order/42"],
+    options: [options(output("the actors")), connection],
+  },
+  {
+    name: "dlq export",
+    group: "Files:",
+    args: "[filter...]",
+    summary: "Write dead letters to standard output, one JSON document a line, with everything that is stored of them",
+    examples: ["statewright dlq export > letters.jsonl", "statewright dlq export status:any until:30d > old.jsonl"],
+    options: [letterFilters, { heading: "Options:", options: [verbose] }, connection],
+  },
+  {
+    name: "dlq import",
+    group: "Files:",
+    args: "<file>",
+    summary: "Store exported letters that are not there; importing them again adds nothing",
+    description:
+      "- reads standard input. Letters of another space get ids of their own. Exit code 1 when lines were refused.",
+    examples: [
+      "statewright dlq import letters.jsonl",
+      "statewright dlq export --space a | statewright dlq import - --space b",
+    ],
+    options: [
+      options({
+        flags: "-o, --output <format>",
+        text: "json is the numbers, and the lines that were refused, as one document",
+        choices: ["table", "json"],
+        default: "table",
+      }),
       connection,
     ],
   },

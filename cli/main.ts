@@ -54,19 +54,43 @@ const commands: Readonly<Record<CommandName, () => Promise<Perform>>> = {
   },
   "dlq ls": async () => {
     const { listLetters } = await import("./commands/dead-letters.ts");
-    return (_, options, io) => listLetters(options, io);
+    return ([words], options, io) => listLetters(words, options, io);
+  },
+  "dlq groups": async () => {
+    const { listGroups } = await import("./commands/dead-letters.ts");
+    return ([words], options, io) => listGroups(words, options, io);
   },
   "dlq show": async () => {
     const { showLetters } = await import("./commands/dead-letters.ts");
     return ([letters], options, io) => showLetters(letters, options, io);
   },
+  "dlq edit": async () => {
+    const { editLetter } = await import("./commands/letter-edits.ts");
+    return ([letter, payload], options, io) => editLetter(letter, payload, options, io);
+  },
+  "dlq preview": async () => {
+    const { previewLetter } = await import("./commands/letter-edits.ts");
+    return ([letter], options, io) => previewLetter(letter, options, io);
+  },
   "dlq redrive": async () => {
     const { redriveLetters } = await import("./commands/letter-changes.ts");
-    return ([letters], options, io) => redriveLetters(letters, options, io);
+    return ([words], options, io) => redriveLetters(words, options, io);
   },
   "dlq drop": async () => {
     const { dropLetters } = await import("./commands/letter-changes.ts");
-    return ([letters], options, io) => dropLetters(letters, options, io);
+    return ([words], options, io) => dropLetters(words, options, io);
+  },
+  "dlq release": async () => {
+    const { releaseActors } = await import("./commands/letter-changes.ts");
+    return ([actors], options, io) => releaseActors(actors, options, io);
+  },
+  "dlq export": async () => {
+    const { exportLetters } = await import("./commands/letter-files.ts");
+    return ([words], options, io) => exportLetters(words, options, io);
+  },
+  "dlq import": async () => {
+    const { importLetters } = await import("./commands/letter-files.ts");
+    return ([file], options, io) => importLetters(file, options, io);
   },
   types: async () => {
     const { types } = await import("./commands/types.ts");

@@ -9,6 +9,7 @@ import {
   type CommandName,
   commandTable,
   deadReasons,
+  letterTerms,
   type OptionEntry,
   variables,
 } from "./command-table.ts";
@@ -57,10 +58,12 @@ export async function parseAndPerform(
   }
 }
 
-/** Writes the short forms out: the version as a command, and help as an option of what is asked about. */
+/** Writes the short forms out: the version as a command, help as an option of what is asked about, and what a filter leaves out. */
 function expanded([first, ...rest]: readonly string[]): string[] {
   if (first === undefined) return [];
   if (first === "-V" || first === "--version") return ["version", ...rest];
+  // What a filter leaves out is written with a hyphen, and would be taken for an option.
+  if (first === "dlq") return [first, ...rest.map((word) => word.replace(/^-(?=[a-z]{2,}:)/, "!"))];
   return first === "help" ? [...rest, "--help"] : [first, ...rest];
 }
 
@@ -99,12 +102,18 @@ function addLetterCommands(program: Command): Command {
   program.commandsGroup("Dead letters:");
   return program
     .command("dlq")
-    .summary("List, show, redrive and drop dead letters")
-    .description("List, show, redrive and drop dead letters: the messages that could not be applied.")
+    .summary("Look at, repair, redrive and drop dead letters")
+    .description("Look at, repair, redrive and drop dead letters: the messages that could not be applied.")
     .usage("<command> [options]")
     .helpOption("-h, --help", "show help")
     .helpCommand(false)
-    .addHelpText("after", () => section("Reasons:", Object.entries(deadReasons)));
+    .addHelpText("after", () =>
+      [
+        section("Reasons:", Object.entries(deadReasons)),
+        section("Filters:", letterTerms),
+        "\nTerms with spaces between must all hold; -term and !term leave out. Double quotes hold a value together.",
+      ].join("\n"),
+    );
 }
 
 function add(parent: Command, entry: CommandEntry, perform: (call: Call) => Promise<void>): void {

@@ -1,6 +1,7 @@
 /** What all parts of one client share. */
 import type { DurationInput } from "../../runtime/core/duration.ts";
 import { isStatewrightError, SystemStoppedError } from "../../runtime/core/errors.ts";
+import type { SpaceRecord } from "../../runtime/core/records.ts";
 import type { Subjects } from "../../runtime/core/subjects.ts";
 import { sleep, type Time } from "../../runtime/core/time.ts";
 import type { Log, LogLimits } from "../../runtime/log/log.ts";
@@ -14,6 +15,9 @@ export interface ClientContext {
   readonly ingressLimits: LogLimits;
   readonly subjects: Subjects;
   readonly partitions: number;
+  readonly spaceName: string;
+  /** Tells the space from others, also of the same name. */
+  readonly identity: SpaceRecord["identity"];
   readonly time: Time;
   /** Random numbers in [0, 1). */
   readonly random: () => number;

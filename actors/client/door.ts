@@ -5,9 +5,9 @@
  * 2. With a definition at hand its schema decides, and the event travels as it was given: the node applies the schema's defaults and transformations.
  * 3. Without one the space's registry decides. It is read once, and again when it does not know a type or an event.
  */
-import { type Address, formatAddress } from "../../runtime/core/address.ts";
-import { toStored } from "../../runtime/core/codec.ts";
-import { isReservedEvent, type StoredEvent } from "../../runtime/core/envelope.ts";
+import { type Address, formatAddress, isChildAddress } from "../../runtime/core/address.ts";
+import { fromStored, toStored } from "../../runtime/core/codec.ts";
+import { type Envelope, isReservedEvent, type StoredEvent } from "../../runtime/core/envelope.ts";
 import {
   ActorNotFoundError,
   InvalidEventError,
@@ -135,6 +135,23 @@ export class Door {
       (error: unknown) => then(this.#refusal(address, content) === undefined ? undefined : error),
     );
     return "waiting";
+  }
+
+  /** As {@link Door.registered}: resolves when nodes take the message, and rejects with the reason when they do not. */
+  whenRegistered(target: ResolvedTarget, content: Content): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const then = (error: unknown): void => (error === undefined ? resolve() : reject(error));
+      if (this.registered(target, content, then) === "known") resolve();
+    });
+  }
+
+  /** What the definition that the client has says against a message of a letter; undefined when there is none. */
+  problemsWith(to: Address, { kind, event, input }: Envelope): readonly string[] | undefined {
+    const definition = this.#definitions.get(to.type);
+    if (definition === undefined || isChildAddress(to)) return undefined;
+    const checked =
+      kind === "create" ? definition.checkInput(fromStored(input)) : definition.checkEvent(fromStored(event));
+    return "reason" in checked ? checked.problems : [];
   }
 
   #refusal(address: Address, content: Content): Error | undefined {

@@ -1,9 +1,16 @@
-/** Dead letters as they are stored: found by their id, read, and closed by a fenced write. */
+/** Dead letters as they are stored: found by their id, read, and told of. */
 import { type Address, parseAddress } from "../../runtime/core/address.ts";
 import { fromStored } from "../../runtime/core/codec.ts";
 import { decodeEnvelope, type Envelope } from "../../runtime/core/envelope.ts";
 import { LetterNotFoundError } from "../../runtime/core/errors.ts";
-import { type DeadReason, decodeRecord, type FailedAttempt, type LetterRecord } from "../../runtime/core/records.ts";
+import { fingerprintOfLetter } from "../../runtime/core/fingerprint-of-letter.ts";
+import {
+  type DeadReason,
+  decodeRecord,
+  type FailedAttempt,
+  type LetterEvent,
+  type LetterRecord,
+} from "../../runtime/core/records.ts";
 import type { StreamName } from "../../runtime/core/subjects.ts";
 import type { LogRecord } from "../../runtime/log/log.ts";
 import type { ClientContext } from "./context.ts";
@@ -16,19 +23,27 @@ export interface DeadLetterSummary {
   readonly reason: DeadReason;
   /** Why, in words. */
   readonly explanation: string;
-  /** Event type, or `create`; undefined when the message could not be read, or is in a record of its own. */
+  /** Letters that died of the same have the same one: see `DeadLetters.groups`. */
+  readonly fingerprint: string;
+  /** Event type, or the kind of the message, such as `create`; undefined when it could not be read, or an earlier version has put it into a record of its own. */
   readonly event: string | undefined;
-  /** Id of the message; undefined as for `event`. */
+  /** Id of the message; undefined when it could not be read, or is in a record of its own. */
   readonly message: string | undefined;
   readonly attemptCount: number;
   /** When it died, milliseconds since 1970. */
   readonly at: number;
+  /** When it died for the first time, milliseconds since 1970. */
+  readonly firstAt: number;
   /** How often it has been redriven. */
   readonly redrives: number;
-  /** `dead`, or what an operator did with it. */
+  /** `dead`, or what has closed it: an operator, or (`expired`) the limits of the office. */
   readonly status: LetterRecord["status"];
   /** Why it was dropped, as the operator noted. */
   readonly note: string | undefined;
+  /** True when its actor takes no message until the letter is redriven or dropped. */
+  readonly parks: boolean;
+  /** True when an operator has changed what the message carries. */
+  readonly isEdited: boolean;
 }
 
 /** A whole letter. */
@@ -36,6 +51,8 @@ export interface DeadLetter extends DeadLetterSummary {
   readonly kind: Envelope["kind"] | undefined;
   /** The event or, for `create`, the input, decoded; undefined when the message could not be read. */
   readonly payload: unknown;
+  /** As `payload`, before an operator changed it; undefined when nobody has. */
+  readonly originalPayload: unknown;
   readonly key: string | undefined;
   /** The actor that sent it; undefined for messages of clients. */
   readonly from: string | undefined;
@@ -44,8 +61,10 @@ export interface DeadLetter extends DeadLetterSummary {
   readonly attempts: readonly FailedAttempt[];
   /** Where the message was. */
   readonly source: { readonly stream: StreamName; readonly seq: number; readonly subject: string };
-  /** The actor as it was when the message died. */
-  readonly state: { readonly revision: number; readonly value?: unknown } | undefined;
+  /** The actor as it was when the message died; its context, decoded, only when it was small. */
+  readonly state: { readonly revision: number; readonly value?: unknown; readonly context?: unknown } | undefined;
+  /** What happened to the letter since it died for the first time, oldest first; at most the newest 50. */
+  readonly history: readonly LetterEvent[];
   /** The bytes as they came, when they could not be read as a message. */
   readonly raw: Uint8Array | undefined;
 }
@@ -58,6 +77,8 @@ export interface StoredLetter {
   readonly partition: number;
   readonly address: Address;
   readonly record: LetterRecord;
+  /** Of the record as it is stored. */
+  readonly sizeBytes: number;
 }
 
 /** Decodes a letter's record; undefined for a subject that is no letter's. */
@@ -71,39 +92,78 @@ export function letterOf(context: ClientContext, record: LogRecord): StoredLette
     partition,
     address,
     record: decodeRecord("a dead letter", record.data),
+    sizeBytes: record.data.length,
   };
 }
 
 /** Finds a letter by its id and reads it from the leader. Errors: `LetterNotFoundError`; `InvalidNameError` for what cannot be an id. */
 export async function findLetter(context: ClientContext, letter: string): Promise<StoredLetter> {
-  const { log, subjects } = context;
-  for await (const { subject } of log.scan("core", subjects.deadLetter(letter), { lastPerSubject: true, limit: 1 })) {
-    const record = await log.last("core", subject);
-    const found = record === undefined ? undefined : letterOf(context, record);
-    if (found !== undefined) return found;
-  }
+  const found = await lookUpLetter(context, letter);
+  if (found !== undefined) return found;
   throw new LetterNotFoundError(
     `Cannot find dead letter ${JSON.stringify(letter)}: the space has none with this id. List the letters to see their ids.`,
     { details: { letter } },
   );
 }
 
+/**
+ * As {@link findLetter}; undefined when there is none.
+ *
+ * *Details*: a letter whose message went to another actor and died there is stored under both: the newest record is the one that counts.
+ */
+export async function lookUpLetter(context: ClientContext, letter: string): Promise<StoredLetter | undefined> {
+  const { log, subjects } = context;
+  let newest: string | undefined;
+  for await (const { subject } of log.scan("core", subjects.deadLetter(letter), { lastPerSubject: true })) {
+    newest = subject;
+  }
+  if (newest === undefined) return undefined;
+  const record = await log.last("core", newest);
+  return record === undefined ? undefined : letterOf(context, record);
+}
+
 /** What a list says of a letter. */
 export function summaryOf({ record }: StoredLetter): DeadLetterSummary {
-  const { letter, reason, explanation, envelope, attemptCount, at, redrives, status, note } = record;
+  const { letter, reason, explanation, envelope, attemptCount, at, firstAt, redrives, status, note } = record;
   return {
     letter,
-    to: parseAddressLoosely(record.to),
+    to: addressIn(record),
     reason,
     explanation,
-    event: envelope === undefined ? undefined : envelope.kind === "create" ? "create" : envelope.event?.type,
+    fingerprint: fingerprintIn(record),
+    event: eventIn(record),
     message: envelope?.id,
     attemptCount,
     at,
+    firstAt: firstAt ?? at,
     redrives,
     status,
     note,
+    parks: record.parks === true,
+    isEdited: record.original !== undefined,
   };
+}
+
+/** The actor that a letter was for. A message that could not be addressed died for a stand-in whose name need not be a valid one. */
+export function addressIn({ to }: Pick<LetterRecord, "to">): Address {
+  try {
+    return parseAddress(to);
+  } catch {
+    const slash = to.indexOf("/");
+    return { type: to.slice(0, Math.max(0, slash)), id: to.slice(slash + 1) };
+  }
+}
+
+/** Event type, or the kind of the message; undefined where it could not be read. */
+export function eventIn({ event, envelope }: Pick<LetterRecord, "event" | "envelope">): string | undefined {
+  return event ?? (envelope === undefined ? undefined : (envelope.event?.type ?? envelope.kind));
+}
+
+/** The fingerprint of a letter, also of one that an earlier version has written without. */
+export function fingerprintIn(record: LetterRecord): string {
+  if (record.fingerprint !== undefined) return record.fingerprint;
+  const event = eventIn(record);
+  return fingerprintOfLetter(event === undefined ? record : { ...record, event });
 }
 
 /** The message in a letter: its envelope when it could be read, and else its bytes. */
@@ -111,17 +171,13 @@ export type LetterMessage =
   | { readonly envelope: Envelope; readonly raw: undefined }
   | { readonly envelope: undefined; readonly raw: Uint8Array | undefined };
 
-/** Reads the message out of a letter, and out of its body where that is a record of its own (`body`, when it was read already). */
-export async function messageIn(
-  context: ClientContext,
-  stored: StoredLetter,
-  body?: LogRecord,
-): Promise<LetterMessage> {
+/** Reads the message out of a letter, and out of its body where that is a record of its own. */
+export async function messageIn(context: ClientContext, stored: StoredLetter): Promise<LetterMessage> {
   const { record } = stored;
   if (record.envelope !== undefined) return { envelope: record.envelope, raw: undefined };
   const raw =
     record.body === true
-      ? (body ?? (await context.log.last("core", bodySubject(context, stored))))?.data
+      ? (await context.log.last("core", bodySubject(context, stored)))?.data
       : record.raw === undefined
         ? undefined
         : new Uint8Array(Buffer.from(record.raw, "base64"));
@@ -134,7 +190,7 @@ export async function messageIn(
 }
 
 /** Where the bytes of a large dead message are. */
-function bodySubject(context: ClientContext, { partition, address, record }: StoredLetter): string {
+export function bodySubject(context: ClientContext, { partition, address, record }: StoredLetter): string {
   return context.subjects.body(partition, address, record.letter);
 }
 
@@ -142,39 +198,41 @@ function bodySubject(context: ClientContext, { partition, address, record }: Sto
 export async function fullLetter(context: ClientContext, stored: StoredLetter): Promise<DeadLetter> {
   const { record } = stored;
   const { envelope, raw } = await messageIn(context, stored);
+  const { original, state } = record;
   return {
     ...summaryOf(stored),
-    ...(envelope === undefined
-      ? {}
-      : { event: envelope.kind === "create" ? "create" : envelope.event?.type, message: envelope.id }),
+    ...(envelope === undefined ? {} : { event: envelope.event?.type ?? envelope.kind, message: envelope.id }),
     kind: envelope?.kind,
     payload: envelope === undefined ? undefined : payloadOf(envelope),
+    originalPayload: original === undefined ? undefined : payloadOf(original),
     key: envelope?.key,
     from: record.source.stream === "core" ? envelope?.from : undefined,
     sentAt: envelope?.sentAt,
     attempts: record.attempts,
     source: record.source,
-    state: record.state,
+    state: state === undefined ? undefined : stateOf(state),
+    history: record.history ?? [],
     raw,
   };
 }
 
+function stateOf({ revision, value, snapshot }: NonNullable<LetterRecord["state"]>): DeadLetter["state"] {
+  return {
+    revision,
+    ...(value === undefined ? {} : { value }),
+    ...(snapshot === undefined ? {} : { context: decoded(snapshot.context) }),
+  };
+}
+
 function payloadOf(envelope: Envelope): unknown {
-  const stored = envelope.kind === "create" ? envelope.input : envelope.event;
+  return decoded(envelope.event ?? envelope.input);
+}
+
+function decoded(stored: unknown): unknown {
   try {
     return fromStored(stored);
   } catch {
     // Written by others, with tags that mean nothing: shown as it came.
     return stored;
-  }
-}
-
-/** A message that could not be addressed died for a stand-in whose name need not be a valid one. */
-function parseAddressLoosely(text: string): Address {
-  try {
-    return parseAddress(text);
-  } catch {
-    const slash = text.indexOf("/");
-    return { type: text.slice(0, Math.max(0, slash)), id: text.slice(slash + 1) };
   }
 }

@@ -1,178 +1,164 @@
 /**
- * Redriving and dropping: how letters are closed.
+ * What operators do with letters, planned: the records that redriving, dropping and editing a letter write.
  *
- * 1. A letter changes only under a fence on its own record, and its message goes back into a mailbox in the same append: however often it is
- *    tried, by however many operators at once, a letter is redriven once for each time that it died.
+ * 1. A letter changes only under a fence on its own record, and what goes into a mailbox goes in the same append: however often it is tried, by however many
+ *    operators at once, a letter is redriven once for each time that it died.
  * 2. The message goes back with its id and its key. What its sender was not entitled to say (which actor it is) does not go with it.
+ * 3. Whatever is done with the letter that an actor is parked by lets the actor go on: its own message does, or a `release` beside it.
  */
-import { formatAddress } from "../../runtime/core/address.ts";
+import { type Address, formatAddress, partitionOf } from "../../runtime/core/address.ts";
 import { type Envelope, encodeEnvelope, envelopeFormat, isReservedEvent } from "../../runtime/core/envelope.ts";
 import {
   CorruptRecordError,
   InvalidEventError,
   isStatewrightError,
-  LogUnavailableError,
   PayloadTooLargeError,
-  StorageFullError,
 } from "../../runtime/core/errors.ts";
-import { encodeRecord, type LetterRecord } from "../../runtime/core/records.ts";
-import { sleep } from "../../runtime/core/time.ts";
+import { encodeRecord, type LetterEvent, type LetterRecord } from "../../runtime/core/records.ts";
+import { redrivenMessage } from "../../runtime/core/redriven-message.ts";
 import { unaddressedType } from "../../runtime/engine/delivery.ts";
 import type { AppendRecord } from "../../runtime/log/log.ts";
-import { backoffMs, type ClientContext, readPatiently, stoppedError } from "./context.ts";
-import { type LetterMessage, letterOf, type StoredLetter } from "./letters.ts";
+import type { ClientContext } from "./context.ts";
+import type { LetterChange } from "./letter-changes.ts";
+import { bodySubject, type LetterMessage, type StoredLetter } from "./letters.ts";
 
-/** A change to a letter, ready to be stored. */
-export interface LetterChange {
-  readonly letter: StoredLetter;
-  readonly status: "redriven" | "dropped";
-  /** `redrives` of the letter after the change. */
-  readonly redrives: number;
-  /** The letter's record first. */
-  readonly records: readonly AppendRecord[];
-  readonly sizeBytes: number;
+/** How a letter is redriven. */
+export interface RedrivePlan {
+  /** The actor that gets the message, where it is not the letter's own. */
+  readonly to?: Address | undefined;
+  readonly note?: string | undefined;
 }
 
-/** What became of a change. `made`: by this call. `already`: somebody else had made the same. `closed`: somebody else had closed the letter otherwise. */
-export type ChangeOutcome = "made" | "already" | "closed";
-
 /**
- * Plans to put a letter's message back into its actor's mailbox.
+ * Plans to put a letter's message back into its actor's mailbox, or into that of another actor.
  *
- * Errors: `CorruptRecordError` for a message that cannot be read; `InvalidEventError` for a reserved event, which no actor will ever take;
+ * Errors: `CorruptRecordError` for a message that cannot be read; `InvalidEventError` for one that no actor will ever take, or only its own;
  * `PayloadTooLargeError`.
  */
-export function planRedrive(context: ClientContext, letter: StoredLetter, message: LetterMessage): LetterChange {
-  const { record, partition, address } = letter;
+export function planRedrive(
+  context: ClientContext,
+  letter: StoredLetter,
+  message: LetterMessage,
+  { to, note }: RedrivePlan = {},
+): LetterChange {
+  const { record, address } = letter;
   const attempted = `Cannot redrive dead letter ${record.letter}`;
   const details = { letter: record.letter, reason: record.reason };
-  if (message.envelope === undefined || address.type === unaddressedType) {
+  const isMoved = to !== undefined && formatAddress(to) !== record.to;
+  if (message.envelope === undefined || (address.type === unaddressedType && !isMoved)) {
     const why =
-      address.type === unaddressedType ? "it has no address that a message can go to" : "its bytes are not a message";
+      message.envelope === undefined ? "its bytes are not a message" : "it has no address that a message can go to";
     throw new CorruptRecordError(
       `${attempted}: ${why} (${record.explanation}) Drop it, and have its sender send it right.`,
       { details },
     );
   }
   const { envelope } = message;
-  if (record.reason === "reserved" || (envelope.event !== undefined && isReservedEvent(envelope.event.type))) {
+  const isReserved =
+    envelope.kind === "event" &&
+    envelope.internal === undefined &&
+    isReservedEvent(envelope.event?.type ?? /* never taken */ "");
+  if (record.reason === "reserved" || isReserved) {
+    const what = isReserved ? `event ${JSON.stringify(envelope.event?.type)} is` : "a message of its kind is";
+    throw new InvalidEventError(`${attempted}: ${what} reserved for the runtime. Drop the letter.`, { details });
+  }
+  const mail = redrivenMessage(context.subjects, record, envelope, isMoved ? letter.subject : undefined);
+  if (mail === undefined) {
     throw new InvalidEventError(
-      `${attempted}: event ${JSON.stringify(envelope.event?.type)} is reserved for the runtime. Drop the letter.`,
+      `${attempted}: only nodes send messages of the kind "${envelope.kind}", and it did not come from one. Drop the letter.`,
+      { details },
+    );
+  }
+  if (isMoved && (mail.internal !== undefined || (mail.kind !== "event" && mail.kind !== "create"))) {
+    throw new InvalidEventError(
+      `${attempted} to ${formatAddress(to)}: it is the runtime's own (${mail.internal === undefined ? mail.kind : "of a child or a timer"}), and means something to ${record.to} only.`,
       { details },
     );
   }
   const redrives = record.redrives + 1;
-  const update: LetterRecord = { ...record, status: "redriven", redrives };
-  const mail: Envelope = {
-    format: envelopeFormat,
-    kind: envelope.kind,
-    id: envelope.id,
-    ...(envelope.kind === "create"
-      ? { input: envelope.input }
-      : { event: envelope.event as NonNullable<Envelope["event"]> }),
-    ...(envelope.key === undefined ? {} : { key: envelope.key }),
-    // In INGRESS anyone can write anything here; in CORE it is believed.
-    ...(envelope.from === undefined || record.source.stream === "ingress" ? {} : { from: envelope.from }),
-    sentAt: envelope.sentAt,
-    ...(envelope.traceparent === undefined ? {} : { traceparent: envelope.traceparent }),
-    redrive: { letter: record.letter, attempts: record.attemptCount, redrives },
-  };
+  const update = changed(context, record, { status: "redriven", redrives }, "redriven", {
+    note,
+    ...(isMoved ? { to: formatAddress(to) } : {}),
+  });
+  const target = isMoved ? to : address;
+  const partition = isMoved ? partitionOf(to, context.partitions) : letter.partition;
+  const subject = context.subjects.mail(partition, target, `${record.letter}-${redrives}`);
   const records: AppendRecord[] = [
     { subject: letter.subject, data: encodeRecord(update), expectLastSeq: letter.seq },
-    { subject: context.subjects.mail(partition, address, `${record.letter}-${redrives}`), data: encodeEnvelope(mail) },
+    { subject, data: encodeEnvelope(mail) },
+    ...(isMoved ? releaseBeside(context, letter) : []),
   ];
-  for (const { data } of records) {
-    const { maxRecordBytes } = context.log.limits;
-    if (data.length <= maxRecordBytes) continue;
-    throw new PayloadTooLargeError(
-      `${attempted}: with what redriving adds it takes ${data.length} bytes, the log accepts ${maxRecordBytes}.`,
-      { details: { ...details, sizeBytes: data.length, limitBytes: maxRecordBytes } },
-    );
-  }
-  return changeOf(letter, "redriven", redrives, records);
+  checkSize(context, `${attempted}: with what redriving adds it takes`, records, details);
+  // A letter that was redriven and died again counts as redriven.
+  return changeOf(letter, records, (current) => current.redrives >= redrives);
 }
 
 /** Plans to close a letter without its message being applied. */
-export function planDrop(letter: StoredLetter, note: string | undefined): LetterChange {
+export function planDrop(context: ClientContext, letter: StoredLetter, note: string | undefined): LetterChange {
   const { record } = letter;
-  const update = { ...record, status: "dropped" as const, ...(note === undefined ? {} : { note }) };
-  return changeOf(letter, "dropped", record.redrives, [
-    { subject: letter.subject, data: encodeRecord(update), expectLastSeq: letter.seq },
-  ]);
-}
-
-function changeOf(
-  letter: StoredLetter,
-  status: LetterChange["status"],
-  redrives: number,
-  records: readonly AppendRecord[],
-): LetterChange {
-  const sizeBytes = records.reduce((sum, { subject, data }) => sum + subject.length + data.length, 0);
-  return { letter, status, redrives, records, sizeBytes };
+  const what = { status: "dropped" as const, ...(note === undefined ? {} : { note }) };
+  const update = changed(context, record, what, "dropped", { note });
+  return changeOf(
+    letter,
+    [
+      { subject: letter.subject, data: encodeRecord(update), expectLastSeq: letter.seq },
+      ...releaseBeside(context, letter),
+    ],
+    (current) => current.status === "dropped",
+  );
 }
 
 /**
- * Stores changes, all that still can be made in one append; resolves with what became of each.
+ * Plans to replace what a letter's message carries; the first message is kept beside it.
  *
- * Errors: `LogUnavailableError` and `StorageFullError` after `timeoutMs`. Whatever they say, the same call again does nothing twice.
+ * Errors: `PayloadTooLargeError` when both do not fit.
  */
-export async function storeChanges(
+export function planEdit(
   context: ClientContext,
-  changes: readonly LetterChange[],
-  timeoutMs: number,
-): Promise<ChangeOutcome[]> {
-  const { log, time, random } = context;
-  const outcomes = changes.map((): ChangeOutcome => "made");
-  const deadlineMs = time.elapsed() + timeoutMs;
-  let open = changes.map((change, index) => ({ change, index }));
-  let wasUnknown = false;
-  for (let attempt = 1; open.length > 0; attempt++) {
-    if (context.isStopped) throw stoppedError("change dead letters");
-    const result = await log.append(
-      "core",
-      open.flatMap(({ change }) => change.records),
-    );
-    if (result._tag === "Appended") break;
-    if (result._tag === "TryAgain") wasUnknown ||= result.mayBeStored;
-    if (result._tag === "Conflict") {
-      const subjects = open.map(({ change }) => change.letter.subject);
-      const found = await readPatiently(
-        context,
-        () => log.lastMany("core", subjects),
-        () => time.elapsed() < deadlineMs,
-      );
-      if (found !== undefined) {
-        const before = open.length;
-        open = open.filter(({ change, index }, at) => {
-          const record = found[at];
-          if (record?.seq === change.letter.seq) return true;
-          outcomes[index] = outcomeIn(record === undefined ? undefined : letterOf(context, record), change, wasUnknown);
-          return false;
-        });
-        if (open.length < before) continue;
-      }
-    }
-    if (time.elapsed() >= deadlineMs) {
-      const what =
-        changes.length === 1 ? `dead letter ${changes[0]?.letter.record.letter}` : `${open.length} dead letters`;
-      const text = `Cannot change ${what} within ${timeoutMs} ms: ${result.reason}. ${
-        wasUnknown ? "Whether it was done is not known; trying again does nothing twice." : "Nothing was changed."
-      }`;
-      throw result._tag === "Full" ? new StorageFullError(text) : new LogUnavailableError(text);
-    }
-    await sleep(time, backoffMs(attempt, random));
-  }
-  return outcomes;
+  letter: StoredLetter,
+  before: Envelope,
+  after: Envelope,
+  note: string | undefined,
+): LetterChange {
+  const { record } = letter;
+  const attempted = `Cannot edit dead letter ${record.letter}`;
+  const message = encodeEnvelope(after);
+  // As where letters are made: what is large has a record of its own.
+  const isLarge = message.length > Math.min(65_536, context.log.limits.maxRecordBytes / 4);
+  const { envelope: _, raw: __, body: ___, ...rest } = record;
+  const update = changed(
+    context,
+    {
+      ...rest,
+      ...(isLarge ? { body: true } : { envelope: after }),
+      original: record.original ?? before,
+    },
+    {},
+    "edited",
+    { note },
+  );
+  const records: AppendRecord[] = [
+    { subject: letter.subject, data: encodeRecord(update), expectLastSeq: letter.seq },
+    ...(isLarge ? [{ subject: bodySubject(context, letter), data: message }] : []),
+  ];
+  checkSize(context, `${attempted}: with the message as it came, which is kept, it takes`, records, {
+    letter: record.letter,
+  });
+  const written = JSON.stringify([update.envelope, update.history]);
+  return changeOf(letter, records, (current) => JSON.stringify([current.envelope, current.history]) === written);
 }
 
-/** The letter has changed since it was read: by an earlier try of ours, or by somebody else. */
-function outcomeIn(current: StoredLetter | undefined, change: LetterChange, wasUnknown: boolean): ChangeOutcome {
-  if (current === undefined) return "closed";
-  const { status, redrives } = current.record;
-  // A letter that was redriven and died again counts as redriven.
-  const isSame = change.status === "dropped" ? status === "dropped" : redrives >= change.redrives;
-  if (!isSame) return "closed";
-  return wasUnknown ? "made" : "already";
+/** A message that lets an actor go on that is parked; by whichever letter, unless one is named. */
+export function releaseMessage(context: ClientContext, to: Address, id: string, letter?: string): AppendRecord {
+  const envelope: Envelope = {
+    format: envelopeFormat,
+    kind: "release",
+    id,
+    sentAt: context.time.now(),
+    ...(letter === undefined ? {} : { letter }),
+  };
+  const subject = context.subjects.mail(partitionOf(to, context.partitions), to, id);
+  return { subject, data: encodeEnvelope(envelope) };
 }
 
 /** True for an error that says that one letter cannot be redriven, and nothing about others. */
@@ -182,7 +168,49 @@ export function isRefusal(error: unknown): error is Error {
 
 const refusals = new Set(["CorruptRecordError", "InvalidEventError", "PayloadTooLargeError"]);
 
-/** Names the actor of a letter, for grouping. */
-export function actorOf({ address, partition }: StoredLetter): string {
-  return `${partition}:${formatAddress(address)}`;
+function releaseBeside(context: ClientContext, { record, address }: StoredLetter): AppendRecord[] {
+  if (record.parks !== true) return [];
+  return [releaseMessage(context, address, `release-${record.letter}-${record.redrives}`, record.letter)];
+}
+
+function changed(
+  context: ClientContext,
+  record: LetterRecord,
+  what: Partial<LetterRecord>,
+  event: LetterEvent["what"],
+  { note, to }: { readonly note?: string | undefined; readonly to?: string },
+): LetterRecord {
+  const entry: LetterEvent = {
+    what: event,
+    at: context.time.now(),
+    by: context.sender,
+    ...(note === undefined ? {} : { note }),
+    ...(to === undefined ? {} : { to }),
+  };
+  return { ...record, ...what, history: [...(record.history ?? []), entry].slice(-50) };
+}
+
+function checkSize(
+  context: ClientContext,
+  what: string,
+  records: readonly AppendRecord[],
+  details: Readonly<Record<string, unknown>>,
+): void {
+  const { maxRecordBytes } = context.log.limits;
+  for (const { data } of records) {
+    if (data.length <= maxRecordBytes) continue;
+    throw new PayloadTooLargeError(`${what} ${data.length} bytes, the log accepts ${maxRecordBytes}.`, {
+      details: { ...details, sizeBytes: data.length, limitBytes: maxRecordBytes },
+    });
+  }
+}
+
+function changeOf(
+  letter: StoredLetter,
+  records: readonly AppendRecord[],
+  isMade: LetterChange["isMade"],
+): LetterChange {
+  let sizeBytes = 0;
+  for (const { subject, data } of records) sizeBytes += subject.length + data.length;
+  return { letter, records, sizeBytes, isMade };
 }

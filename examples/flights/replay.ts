@@ -56,7 +56,7 @@ export async function replay(plan: Plan, { senders, fleet, airport }: Stage, pro
     );
   }
 
-  const letters = await senders.timetable.deadLetters.list({ limit: plan.flights.length });
+  const letters = await senders.timetable.deadLetters.list({}, { limit: plan.flights.length });
   const figures: Figures = { plan, sender, fleet, crash, letters, applied, seconds, perSecondBeforeCrash };
   const failures = failuresIn(checksOf(figures));
   for (const line of ["", ...drawSummary(figures), ...failures, ""]) progress.say(line);

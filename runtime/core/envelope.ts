@@ -111,8 +111,13 @@ export interface Envelope {
   readonly traceparent?: string;
   /** For kind `release`: the letter that the actor is parked by; absent: whatever it is parked by. */
   readonly letter?: string;
-  /** Set on a redriven message: the letter it comes from. */
-  readonly redrive?: { readonly letter: string; readonly attempts: number; readonly redrives: number };
+  /** Set on a redriven message: the letter it comes from. `home`: the subject of the letter, when it is not that of the actor that gets the message. */
+  readonly redrive?: {
+    readonly letter: string;
+    readonly attempts: number;
+    readonly redrives: number;
+    readonly home?: string;
+  };
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -170,7 +175,8 @@ export function decodeEnvelope(data: Uint8Array): Envelope {
       redrive === null ||
       typeof redrive.letter !== "string" ||
       typeof redrive.attempts !== "number" ||
-      typeof redrive.redrives !== "number")
+      typeof redrive.redrives !== "number" ||
+      (redrive.home !== undefined && typeof redrive.home !== "string"))
   ) {
     problems.push('"redrive" is not { letter, attempts, redrives }');
   }

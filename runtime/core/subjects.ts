@@ -100,11 +100,19 @@ export class Subjects {
   deadLetter(letter: string): string {
     return `${this.#core}.*.dead.*.*.${toToken(letter, "a letter id")}`;
   }
-  deadLetters(of?: { readonly type?: string; readonly id?: string }): string {
-    if (of?.type === undefined) return `${this.#core}.*.dead.>`;
-    return of.id === undefined
-      ? `${this.#core}.*.dead.${of.type}.>`
-      : `${this.#core}.*.dead.${of.type}.${toToken(of.id)}.>`;
+  deadLetters(of: { readonly type?: string; readonly id?: string } = {}): string {
+    const { type = "*", id } = of;
+    return `${this.#core}.*.dead.${type}.${id === undefined ? "*" : toToken(id)}.*`;
+  }
+  /** True for the literal subject of a letter of this space. */
+  isDeadLetter(subject: string): boolean {
+    const tokens = subject.split(".");
+    return (
+      subject.startsWith(`${this.#core}.`) &&
+      tokens.length === 8 &&
+      tokens[4] === "dead" &&
+      tokens.every((token) => /^[A-Za-z0-9_=-]+$/.test(token))
+    );
   }
 
   /** A message that waits outside the mailbox of its actor. */

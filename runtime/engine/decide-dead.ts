@@ -3,11 +3,13 @@ import { createHash } from "node:crypto";
 import { formatAddress } from "../core/address.ts";
 import { fromStored, toStored } from "../core/codec.ts";
 import { deadLetteredEvent, deadLetterTopic } from "../core/dead-letter-events.ts";
-import type { Envelope } from "../core/envelope.ts";
+import type { Birth, Envelope } from "../core/envelope.ts";
+import { fingerprintOfLetter } from "../core/fingerprint-of-letter.ts";
 import {
   type DeadReason,
   type FailedAttempt,
   fromStoredError,
+  type LetterEvent,
   type LetterRecord,
   recordFormat,
   toStoredError,
@@ -22,6 +24,9 @@ import { envelopeOf } from "./message.ts";
 import type { OutboxItem } from "./outbox.ts";
 import { awaitedRestart } from "./restarts.ts";
 import { parked } from "./waiting.ts";
+
+/** How many characters of JSON a snapshot may have that a letter keeps. */
+const largestSnapshot = 4096;
 
 /**
  * Decides that a message is dead: the letter is committed with the cursor that marks the message as handled.
@@ -53,12 +58,14 @@ export function decideDead(
   const after = isFailure && !isChild ? definition?.supervision(envelope?.event?.type).onExhausted : undefined;
   const isLarge = delivery.data.length > Math.min(65_536, env.limits.maxRecordBytes / 4);
   const all = [...(earlier?.attempts ?? []), ...attempts];
-  const record: LetterRecord = {
+  const event = envelope === undefined ? undefined : (envelope.event?.type ?? envelope.kind);
+  const died: Omit<LetterRecord, "fingerprint"> = {
     format: recordFormat,
     letter,
     to: formatAddress(delivery.to),
     reason,
     explanation: explanation.slice(0, 4096),
+    ...(event === undefined ? {} : { event }),
     attempts: fittingAttempts(all, env.limits.maxRecordBytes / 4),
     attemptCount: (redrive?.attempts ?? 0) + delivery.attemptCount,
     ...(isLarge
@@ -67,14 +74,14 @@ export function decideDead(
         ? { raw: Buffer.from(delivery.data).toString("base64") }
         : { envelope }),
     source: { stream: delivery.stream, seq: delivery.seq, subject: delivery.subject },
-    ...(head.revision > 0
-      ? { state: { revision: head.revision, ...(head.value === undefined ? {} : { value: head.value }) } }
-      : {}),
+    ...(head.revision > 0 ? { state: stateBefore(head) } : {}),
     at: env.now,
+    ...lifeBefore(earlier, redrive !== undefined, env.now),
     redrives: redrive?.redrives ?? 0,
     status: "dead",
     ...(after === "park" ? { parks: true as const } : {}),
   };
+  const record: LetterRecord = { ...died, fingerprint: fingerprintOfLetter(died) };
   const outbox: OutboxItem[] = [{ kind: "dead", letter, json: JSON.stringify(record) }];
   if (isLarge) outbox.push({ kind: "body", letter, data: delivery.data });
   outbox.push(eventOf(record));
@@ -90,6 +97,29 @@ export function decideDead(
   if (end === undefined) return kept(given, "dead", head.value, beside);
   const { driver, step } = end;
   return stepped(given, driver, "dead", head.value, step, [], beside);
+}
+
+/** The actor as the message found it. */
+function stateBefore(head: Head): NonNullable<LetterRecord["state"]> {
+  const { revision, value, snapshotJson } = head;
+  return {
+    revision,
+    ...(value === undefined ? {} : { value }),
+    ...(snapshotJson === undefined || snapshotJson.length > largestSnapshot
+      ? {}
+      : { snapshot: JSON.parse(snapshotJson) }),
+  };
+}
+
+/** What the letter of a redriven message goes on with. */
+function lifeBefore(earlier: LetterRecord | undefined, isRedriven: boolean, now: number): Partial<LetterRecord> {
+  if (!isRedriven) return {};
+  const died: LetterEvent = { what: "died-again", at: now };
+  return {
+    ...(earlier === undefined ? {} : { firstAt: earlier.firstAt ?? earlier.at }),
+    ...(earlier?.original === undefined ? {} : { original: earlier.original }),
+    history: [...(earlier?.history ?? []), died].slice(-50),
+  };
 }
 
 /** The reasons that say that the handling failed; the others say that the message is not one that can be handled. */
@@ -167,6 +197,24 @@ export function fittingAttempts(attempts: readonly FailedAttempt[], maxBytes: nu
 }
 
 /** A failed attempt in the form in which letters keep it. */
-export function failedAttempt(error: unknown, now: number, node: string): FailedAttempt {
-  return { at: now, node, error: toStoredError(error) };
+export function failedAttempt(
+  error: unknown,
+  now: number,
+  node: string,
+  definition: RunnableDefinition | undefined,
+  birth: Birth | undefined,
+): FailedAttempt {
+  const version = versionOf(definition, birth);
+  return { at: now, node, error: toStoredError(error), ...(version === undefined ? {} : { version }) };
+}
+
+/** The version of the machine that failed, or its fingerprint; undefined where there is no machine. */
+function versionOf(definition: RunnableDefinition | undefined, birth: Birth | undefined): string | undefined {
+  if (definition === undefined) return undefined;
+  try {
+    const { version, fingerprint } = driverOf(definition, birth).identity;
+    return version ?? fingerprint;
+  } catch {
+    return undefined;
+  }
 }

@@ -6,7 +6,7 @@
  * 3. A message whose key was applied before is a duplicate, however it fares the second time.
  */
 import { formatAddress } from "../core/address.ts";
-import { decodeEnvelope } from "../core/envelope.ts";
+import { decodeEnvelope, type Envelope } from "../core/envelope.ts";
 import { isStatewrightError } from "../core/errors.ts";
 import { type DeadReason, decodeRecord, type KeyRecord, type LetterRecord } from "../core/records.ts";
 import { backoffMs, type NodeContext } from "./context.ts";
@@ -65,19 +65,22 @@ export class Failures {
     let verdict: Verdict | undefined;
     if (error instanceof Undeliverable) verdict = { reason: error.reason, explanation: error.message };
     else {
-      delivery.attempts = [...delivery.attempts, failedAttempt(error, now, this.#context.node)].slice(-maxKept);
+      delivery.attempts = [
+        ...delivery.attempts,
+        failedAttempt(error, now, this.#context.node, lane.definition, lane.head.birth),
+      ].slice(-maxKept);
       delivery.attemptCount++;
       verdict = this.#supervise(lane, delivery, error, now);
       if (verdict !== undefined) verdict = { ...verdict, explanation: placed(verdict.explanation, lane, delivery) };
     }
     // Where there is no state record, the next attempt is remembered by the lane alone.
     if (verdict === undefined) return lane.isVolatile ? "wait" : "decide";
-    const letter = redrivenLetter(delivery);
-    if (letter === undefined) {
+    const redrive = redriveOf(delivery);
+    if (redrive === undefined) {
       delivery.verdict = { ...verdict, earlier: undefined, on: lane.head.snapshotJson };
       return "decide";
     }
-    this.#readLetter(lane, delivery, letter, verdict);
+    this.#readLetter(lane, delivery, redrive, verdict);
     return "wait";
   }
 
@@ -157,11 +160,12 @@ export class Failures {
   }
 
   /** A redriven message that is to die waits for its earlier letter, so that no attempt is forgotten. */
-  #readLetter(lane: Lane, delivery: Delivery, letter: string, verdict: Verdict): void {
+  #readLetter(lane: Lane, delivery: Delivery, redrive: Redrive, verdict: Verdict): void {
     lane.phase = "waiting";
     const { log, subjects, time, random } = this.#context;
+    const home = redrive.home !== undefined && subjects.isDeadLetter(redrive.home) ? redrive.home : undefined;
     const read = (attempt: number): void => {
-      log.last("core", subjects.dead(lane.partition, lane.address, letter)).then(
+      log.last("core", home ?? subjects.dead(lane.partition, lane.address, redrive.letter)).then(
         (record) => {
           if (lane.phase !== "waiting") return;
           let earlier: LetterRecord | undefined;
@@ -226,10 +230,12 @@ function keyOf(delivery: Delivery): string | undefined {
   }
 }
 
-function redrivenLetter(delivery: Delivery): string | undefined {
+type Redrive = NonNullable<Envelope["redrive"]>;
+
+function redriveOf(delivery: Delivery): Redrive | undefined {
   if (delivery.stream !== "core" || delivery.timer !== undefined) return undefined;
   try {
-    return decodeEnvelope(delivery.data).redrive?.letter;
+    return decodeEnvelope(delivery.data).redrive;
   } catch {
     return undefined;
   }

@@ -26,6 +26,7 @@ import {
   type QueryAnswer,
 } from "../core/queries.ts";
 import { decodeRecord, type KeyRecord, type LetterRecord, type StateRecord } from "../core/records.ts";
+import { redrivenMessage } from "../core/redriven-message.ts";
 import type { MachineEvent } from "../machine/driver.ts";
 import type { NodeContext } from "./context.ts";
 import type { RunnableDefinition } from "./definition.ts";
@@ -215,13 +216,12 @@ export class Queries {
         { details: { letter: letter.id } },
       );
     }
-    const { internal, reply, redrive, from, ...kept } = message;
-    return {
-      ...kept,
-      // As in redriving: what anyone can write in INGRESS is not believed.
-      ...(from === undefined || record.source.stream === "ingress" ? {} : { from }),
-      redrive: { letter: letter.id, attempts: record.attemptCount, redrives: record.redrives + 1 },
-    };
+    const redriven = redrivenMessage(subjects, record, message);
+    if (redriven !== undefined) return redriven;
+    throw new QueryRefusedError(
+      `Cannot preview dead letter ${JSON.stringify(letter.id)}: only nodes send messages of the kind "${message.kind}", and it did not come from one.`,
+      { details: { letter: letter.id } },
+    );
   }
 
   /** Encodes an answer; of a preview that is too large for a signal the largest parts are left out, and named. */

@@ -238,7 +238,7 @@ function dieAgain(
   const { status, snapshotJson } = expected;
   if (status !== "error" || snapshotJson === undefined || message.reason === undefined) return undefined;
   const error = fromStored((JSON.parse(snapshotJson) as StoredSnapshot).error);
-  const attempts = [failedAttempt(error, message.at, "replay")];
+  const attempts = [failedAttempt(error, message.at, "replay", definition, head.birth)];
   const delivery = deliveryOf(to, head, message);
   return decideDead(definition, head, delivery, envAt(message.at), message.reason, "", attempts, undefined);
 }

@@ -25,34 +25,46 @@ describe("listing dead letters", () => {
     });
     await world.writeLetter(cart, "i4", { status: "redriven" });
     const { deadLetters } = world.client;
-    const ids = async (options: Parameters<typeof deadLetters.list>[0]) =>
-      (await world.run(deadLetters.list(options))).map(({ letter }) => letter);
+    const ids = async (...call: Parameters<typeof deadLetters.list>) =>
+      (await world.run(deadLetters.list(...call))).map(({ letter }) => letter);
     expect(await ids({})).toEqual(["i1", "i2", "i3"]);
     expect(await ids({ type: "cart" })).toEqual(["i1", "i2"]);
     expect(await ids({ type: "cart", id: "2" })).toEqual(["i2"]);
     expect(await ids({ reason: "malformed" })).toEqual(["i3"]);
-    expect(await ids({ limit: 1 })).toEqual(["i1"]);
-    expect(await ids({ includeClosed: true })).toEqual(["i1", "i2", "i3", "i4"]);
+    expect(await ids({}, { limit: 1 })).toEqual(["i1"]);
+    expect(await ids({}, { includeClosed: true })).toEqual(["i1", "i2", "i3", "i4"]);
+    expect(await ids("", { order: "newest" })).toEqual(["i3", "i2", "i1"]);
+    expect(await ids("type:cart", { order: "newest", includeClosed: true, limit: 2 })).toEqual(["i4", "i2"]);
+    expect(await ids("status:redriven")).toEqual(["i4"]);
+    expect(await ids("letter:i2,i3 -reason:schema")).toEqual(["i3"]);
     expect(await world.run(deadLetters.list({ type: "cart", id: "1" }))).toEqual([
       {
         letter: "i1",
         to: cart,
         reason: "attempts",
         explanation: "All attempts failed.",
+        fingerprint: expect.stringMatching(/^[0-9a-f]{12}$/),
         event: "ADD",
         message: "message-i1",
         attemptCount: 3,
         at: 1,
+        firstAt: 1,
         redrives: 0,
         status: "dead",
         note: undefined,
+        parks: false,
+        isEdited: false,
       },
     ]);
-    const error = await world.failure(deadLetters.list({ id: "2", reason: "shema" as never, limit: 0 }));
+    const error = await world.failure(deadLetters.list({ reason: "shema", stat: "x" } as never));
     expect(error).toMatchObject({
       _tag: "InvalidOptionsError",
-      message: expect.stringMatching(/id needs the type.*reason is.*limit is/),
+      message: expect.stringMatching(
+        /"stat" is no field.*did you mean "state".*reason is "shema": did you mean "schema"/,
+      ),
     });
+    const options = await world.failure(deadLetters.list({}, { limit: 0, order: "new" as never }));
+    expect(options.message).toMatch(/limit is 0.*order is "new"/);
   });
 
   it("reads a whole letter, also where the message is in a record of its own or cannot be read", async () => {
@@ -110,7 +122,7 @@ describe("redriving a dead letter", () => {
         envelope: { ...envelope, key: "k", redrive: { letter: "i1", attempts: 3, redrives: 1 } },
       },
     ]);
-    expect(await world.run(world.client.deadLetters.list({ includeClosed: true }))).toMatchObject([
+    expect(await world.run(world.client.deadLetters.list({}, { includeClosed: true }))).toMatchObject([
       { status: "redriven", redrives: 1 },
     ]);
   });
@@ -213,9 +225,9 @@ describe("redriving many dead letters", () => {
     const done = await world.run(
       world.client.deadLetters.redriveAll({ type: "cart" }, { onProgress: (each) => progress.push(each) }),
     );
-    expect(done).toEqual({ total: 200, redriven: 200, skipped: 0, refused: [] });
-    expect(progress.at(-1)).toEqual(done);
-    expect(progress).toHaveLength(1);
+    expect(done).toMatchObject({ total: 200, redriven: 200, skipped: 0, refused: [], rest: 0 });
+    expect(progress.at(-1)).toMatchObject({ redriven: 200, rest: 0 });
+    expect(progress).toHaveLength(3);
     expect(world.broker.journal("core").length - before).toBe(400);
     for (const actor of actors) {
       const ids = mails(world)

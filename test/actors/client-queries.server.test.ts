@@ -47,6 +47,8 @@ beforeAll(async () => {
     random: Math.random,
     sender: "asker",
     clientId: "asker",
+    spaceName: "test",
+    identity: { core: "c", ingress: "i" },
     isStopped: false,
   };
 });

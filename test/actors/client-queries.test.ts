@@ -92,6 +92,8 @@ async function start(options: Partial<TestSystemOptions> = {}): Promise<ClientCo
     ingressLimits: log.limits,
     subjects,
     partitions,
+    spaceName: "test",
+    identity: { core: "c", ingress: "i" },
     time,
     random: () => 0.5,
     sender: "asker",

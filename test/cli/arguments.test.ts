@@ -37,8 +37,13 @@ test.each([
   [["ask", "a/1", "GO"], "ask", ["a/1", "GO"], { timeout: 10_000, output: "table" }],
   [["send", "a/1", "--lines"], "send", ["a/1", undefined], { lines: true, output: "table" }],
   [["create", "a/1", "--if-missing"], "create", ["a/1", undefined], { ifMissing: true }],
-  [["dlq", "ls"], "dlq ls", [], { limit: 1000, output: "table" }],
-  [["dlq", "list", "--closed"], "dlq ls", [], { closed: true }],
+  [["dlq", "ls"], "dlq ls", [[]], { limit: 1000, order: "oldest", output: "table" }],
+  [["dlq", "ls", "type:a", "-event:PAY", "-o", "json"], "dlq ls", [["type:a", "!event:PAY"]], { output: "json" }],
+  [["dlq", "groups", "since:2h", "--type", "a"], "dlq groups", [["since:2h"]], { type: "a" }],
+  [["dlq", "edit", "i5", "{}", "--no-check"], "dlq edit", ["i5", "{}"], { check: false, timeout: 10_000 }],
+  [["dlq", "redrive", "--group", "ab", "--rate", "5"], "dlq redrive", [[]], { group: "ab", rate: 5 }],
+  [["dlq", "import", "-"], "dlq import", ["-"], { output: "table" }],
+  [["dlq", "list", "--closed"], "dlq ls", [[]], { closed: true }],
   [["dlq", "redrive", "--all", "--limit", "5"], "dlq redrive", [[]], { all: true, limit: 5 }],
   [["dlq", "drop", "i5", "--note", "x"], "dlq drop", [["i5"]], { note: "x" }],
   [["dev", "a.ts", "-w", "x", "-w", "y", "-p", "0"], "dev", [["a.ts"]], { watch: ["x", "y"], port: 0 }],
@@ -84,7 +89,7 @@ test("shows the help of any command, with examples, however it is asked for", as
   for (const { call, end, out } of asked) {
     expect(call).toBeUndefined();
     expect(end?.isHelp).toBe(true);
-    expect(out).toContain("Usage: statewright dlq drop [options] [letter...]");
+    expect(out).toContain("Usage: statewright dlq drop [options] [letter-or-filter...]");
     expect(out).toContain("Examples:\n  statewright dlq drop");
   }
 });

@@ -213,6 +213,66 @@ test("dead letters are listed, shown, redriven and dropped", async () => {
   expect(closed).toMatchObject({ letter, status: "dropped", note: "test" });
 });
 
+test("dead letters are filtered, grouped, previewed, edited, exported and imported", async () => {
+  const asked = await cli(["ask", "counter/sick", "BREAK", "-o", "json"]);
+  const { letter } = (JSON.parse(asked.err) as { error: { details: { letter: string } } }).error.details;
+  const [listed, groups, preview, refusedEdit, exported] = await Promise.all([
+    cli(["dlq", "ls", "type:counter", "id:sick", "-event:INC", "cannot be broken", "-o", "ids"]),
+    documents(["dlq", "groups", "id:sick"]),
+    cli(["dlq", "preview", letter]),
+    cli(["dlq", "edit", letter, '{"type":"INC"}']),
+    cli(["dlq", "export", `letter:${letter}`]),
+  ]);
+  expect(listed.out).toBe(`${letter}\n`);
+  expect(groups).toMatchObject([{ count: 1, reason: "terminal", letter, types: { counter: 1 }, events: { BREAK: 1 } }]);
+  expect(preview).toMatchObject({
+    code: 1,
+    out: expect.stringContaining("fails with TerminalError: It cannot be broken."),
+  });
+  expect(refusedEdit).toMatchObject({ code: 2, err: expect.stringContaining('its event is "BREAK", and stays so') });
+  expect(exported).toMatchObject({ code: 0, err: "1 letter exported.\n" });
+
+  const [edited] = await documents(["dlq", "edit", letter, '{"why":"test"}', "--note", "n", "--no-check"]);
+  expect(edited).toEqual({ letter, edited: true });
+  const [shown, imported, many, released] = await Promise.all([
+    cli(["dlq", "show", letter, "--stack"]),
+    cli(["dlq", "import", "-"], `${exported.out}\n{oops\n`),
+    documents(["dlq", "redrive", "--all", "id:sick", "--rate", "50"]),
+    cli(["dlq", "release", "counter/sick"]),
+  ]);
+  expect(shown.out).toMatch(/payload +\{"type":"BREAK","why":"test"\}\nas it came +\{"type":"BREAK"\}\n/);
+  expect(shown.out).toMatch(/history +.* edited by cli: n\n/);
+  expect(shown.out).toMatch(/\n +at /);
+  expect(imported).toMatchObject({
+    code: 1,
+    out: "Imported: 0 added, 1 had been there before, 1 refused.\n",
+    err: expect.stringMatching(/^line 3: it is not JSON/),
+  });
+  expect(many).toEqual([{ total: 1, redriven: 1, skipped: 0, refused: [] }]);
+  expect(released).toMatchObject({ code: 0 });
+  await eventually(async () => {
+    expect(await node.client.deadLetters.get(letter)).toMatchObject({ status: "dead", redrives: 1, isEdited: true });
+  });
+  const [elsewhere] = await documents(["dlq", "redrive", letter, "--to", "counter/well"]);
+  expect(elsewhere).toMatchObject({ to: "counter/well", redriven: true });
+  await eventually(async () => {
+    expect(await node.client.deadLetters.list({ letter })).toMatchObject([{ to: { id: "well" }, redrives: 2 }]);
+  });
+  expect(await documents(["dlq", "drop", "--all", `letter:${letter}`])).toMatchObject([{ total: 1, dropped: 1 }]);
+});
+
+test("an editor changes what a letter carries", async () => {
+  const asked = await cli(["ask", "counter/edited", "BREAK", "-d", '{"why":"before"}', "-o", "json"]);
+  const { letter } = (JSON.parse(asked.err) as { error: { details: { letter: string } } }).error.details;
+  const env = { STATEWRIGHT_NATS: server.url, VISUAL: "", EDITOR: "sed -i s/before/after/" };
+  const edited = await runCli(["dlq", "edit", letter, "--editor", "--no-check"], { env });
+  expect(edited).toMatchObject({ code: 0 });
+  expect((await node.client.deadLetters.get(letter)).payload).toEqual({ type: "BREAK", why: "after" });
+  const failing = await runCli(["dlq", "edit", letter, "--editor"], { env: { ...env, EDITOR: "false" } });
+  expect(failing).toMatchObject({ code: 2, err: expect.stringContaining('the editor "false" ended with code 1') });
+  await node.client.deadLetters.drop(letter);
+});
+
 test.concurrent.each([
   ["an actor that does not exist", ["show", "counter/nobody"], 4, "Cannot show counter/nobody"],
   ["an actor without history", ["history", "counter/nobody"], 4, "Cannot show the history of counter/nobody"],
@@ -224,6 +284,11 @@ test.concurrent.each([
   ["an empty event type", ["events", "counter/a", "--type", ""], 2, "as an event type"],
   ["an unknown space", ["show", "counter/a", "--space", "nope"], 4, 'Cannot open the space "nope": there is none'],
   ["an unknown letter", ["dlq", "show", "i999"], 4, "Cannot find dead letter"],
+  ["an unknown field of a filter", ["dlq", "ls", "typ:order"], 2, 'did you mean "type"?'],
+  ["a filter without --all", ["dlq", "redrive", "type:order"], 2, "add --all"],
+  ["a file that is not there", ["dlq", "import", "nope.jsonl"], 2, "no such file"],
+  ["an edit without anything", ["dlq", "edit", "i999"], 2, "--editor"],
+  ["an actor of an unknown type", ["dlq", "release", "countr/a"], 4, 'Did you mean "counter"?'],
   ["neither letters nor --all", ["dlq", "drop", "--type", "order"], 2, "add --all"],
   ["an unknown command", ["shwo", "counter/a"], 2, "Did you mean show?"],
 ])("%s is refused with its exit code", async (_, args, code, message) => {
