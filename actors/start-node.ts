@@ -1,5 +1,6 @@
 /** Starts an actor node inside this process. */
 import { hostname } from "node:os";
+import type { MeterProvider } from "@opentelemetry/api";
 import type { DeadLetteredEvent } from "../runtime/core/dead-letter-events.ts";
 import { toToken } from "../runtime/core/names.ts";
 import { systemTime } from "../runtime/core/time.ts";
@@ -50,6 +51,11 @@ export interface NodeOptions extends SpaceOptions {
   readonly maxQueued?: number;
   /** Bytes of such messages at which reading pauses. Default: 64 MiB. */
   readonly maxQueuedBytes?: number;
+  /**
+   * Where the node's metrics go (docs/metrics.md lists them): a provider of the OpenTelemetry SDK, or `off`. Default: the global provider, which must be
+   * registered before; without one nothing is measured for it.
+   */
+  readonly metrics?: MeterProvider | "off";
   /** Receives what the node has to say. Default: warnings and errors go to standard error. */
   readonly onEvent?: (event: NodeEvent) => void;
   /**
@@ -90,6 +96,7 @@ const nodeOptionNames = [
   "actors",
   "activities",
   "name",
+  "metrics",
   "onEvent",
   "onDeadLetter",
   ...Object.keys(durations),
@@ -131,10 +138,18 @@ export async function startNode(options: NodeOptions): Promise<StatewrightNode> 
       time: systemTime,
       actors: options.actors,
     });
-    await node.start();
+    const unmeasure = await measure(node, options.metrics, { space: spaceName, node: name });
+    node.failed.catch(unmeasure);
+    try {
+      await node.start();
+    } catch (error) {
+      unmeasure();
+      throw error;
+    }
     let stopping: Promise<void> | undefined;
     const stop = async (): Promise<void> => {
       await node.stop();
+      unmeasure();
       await client.close();
       await opened.close();
     };
@@ -155,6 +170,17 @@ export async function startNode(options: NodeOptions): Promise<StatewrightNode> 
   }
 }
 
+/** Loaded only here: a process that has clients and no node needs no metrics. */
+async function measure(
+  node: ActorNode,
+  provider: NodeOptions["metrics"],
+  names: { readonly space: string; readonly node: string },
+): Promise<() => void> {
+  if (provider === "off") return () => {};
+  const { globalProvider, registerMetrics } = await import("./metrics.ts");
+  return registerMetrics(node, provider ?? globalProvider(), names);
+}
+
 function readOptions(options: NodeOptions): {
   readonly settings: Partial<NodeSettings>;
   readonly activities: readonly RunnableActivity[];
@@ -170,6 +196,9 @@ function readOptions(options: NodeOptions): {
       else types.add(actor.type);
     });
   }
+  const { metrics } = options;
+  if (metrics !== undefined && metrics !== "off" && typeof metrics?.getMeter !== "function")
+    problems.push(`metrics is ${shown(metrics)}: use a MeterProvider of OpenTelemetry, or "off"`);
   const activities = problems.length > 0 ? [] : activitiesFor(options.actors, options.activities, problems);
   if (problems.length === 0 && options.actors.length === 0 && activities.length === 0)
     problems.push(

@@ -17,6 +17,8 @@ export type CommandName =
   | "types"
   | "check"
   | "migrate"
+  | "stats"
+  | "probe"
   | "dlq ls"
   | "dlq groups"
   | "dlq show"
@@ -214,6 +216,25 @@ function change(verb: string): readonly OptionEntry[] {
 }
 
 const otherActor: OptionEntry = { flags: "--to <actor>", text: "the actor that gets the message instead, as type/id" };
+/** Reads a number of things that may be none. */
+function readAmount(text: string): number {
+  return readCount(text, 0);
+}
+
+function most(flag: string, what: string, read: OptionEntry["read"] = readAmount): OptionEntry {
+  return {
+    flags: `--${flag}-max <${read === readAmount ? "count" : "duration"}>`,
+    text: what,
+    ...(read === undefined ? {} : { read }),
+  };
+}
+
+const wait: OptionEntry = {
+  flags: "--wait <duration>",
+  text: "how long nodes have to answer",
+  defaultText: "500ms",
+  read: readDuration,
+};
 
 const data: OptionEntry = {
   flags: "-d, --data <json>",
@@ -472,6 +493,59 @@ export const commandTable: readonly CommandEntry[] = [
         timeout(30_000, true),
         output("the actors that are migrated"),
       ),
+      connection,
+    ],
+  },
+  {
+    name: "stats",
+    group: "Monitoring:",
+    args: "",
+    summary: "Print how a space is doing: nodes, mailboxes, dead letters, timers, latencies",
+    description:
+      "What all nodes say is put together with what the log says, so it works without a node too. Counters and latencies are of the nodes that answer, since they started. json is one document with all numbers; durations in milliseconds.",
+    examples: ["statewright stats", "statewright stats --watch 5s -o json | jq .mailboxes.depth"],
+    options: [
+      options(
+        { flags: "-w, --watch <duration>", text: "again and again, so long after each", read: readDuration },
+        { flags: "-n, --count <count>", text: "with --watch: end after so many", read: readCount },
+        wait,
+        output("the nodes that are alive"),
+      ),
+      connection,
+    ],
+  },
+  {
+    name: "probe",
+    group: "Monitoring:",
+    args: "",
+    summary: "Check that a space is within limits: exit code 0 when it is, 1 when not, 6 when that cannot be told",
+    description:
+      "Each limit that is given is a check, and a line: what, measured, limit, and ok, failed or unknown. Ages are by the clocks of this machine and the server. Where the owner of a partition does not answer, its depth and lag are from the log, where they may be a second old, and what only an owner knows is unknown.",
+    examples: [
+      "statewright probe --nodes-min 2 --dlq-max 0 --lag-max 30s",
+      "statewright probe --depth-max 10000 --parked-max 0 --timer-lateness-max 10s -o json",
+    ],
+    options: [
+      {
+        heading: "Limits:",
+        options: [
+          {
+            flags: "--nodes-min <count>",
+            text: "nodes that are alive, at least",
+            default: 1,
+            defaultText: "1",
+            read: readAmount,
+          },
+          most("dlq", "dead letters that nobody has closed"),
+          most("lag", "age of the oldest message in a mailbox that is not handled", readDuration),
+          most("depth", "messages in mailboxes that are not handled"),
+          most("waiting", "messages that wait outside the mailboxes, for another attempt or a parked actor"),
+          most("parked", "actors that take no messages"),
+          most("timer-lateness", "how long a timer has been overdue", readDuration),
+          most("tasks", "tasks that wait for a worker, of one activity"),
+        ],
+      },
+      options(wait, output("the checks that do not hold")),
       connection,
     ],
   },

@@ -92,6 +92,14 @@ const commands: Readonly<Record<CommandName, () => Promise<Perform>>> = {
     const { importLetters } = await import("./commands/letter-files.ts");
     return ([file], options, io) => importLetters(file, options, io);
   },
+  stats: async () => {
+    const { stats } = await import("./commands/stats.ts");
+    return (_, options, io) => stats(options, io);
+  },
+  probe: async () => {
+    const { probe } = await import("./commands/probe.ts");
+    return (_, options, io) => probe(options, io);
+  },
   types: async () => {
     const { types } = await import("./commands/types.ts");
     return (_, options, io) => types(options, io);

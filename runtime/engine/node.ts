@@ -248,6 +248,11 @@ export class ActorNode {
     this.#partitions.clear();
   }
 
+  /** What the node counts and measures, for those who want to hear of each value. */
+  get telemetry(): Telemetry {
+    return this.#context.telemetry;
+  }
+
   stats(): NodeStats {
     const { telemetry, node } = this.#context;
     let nearTimers = 0;

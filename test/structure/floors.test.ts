@@ -25,7 +25,7 @@ const house: readonly Folder[] = [
   { path: "runtime/jetstream", floor: 2, libraries: ["effect", "@nats-io/"] },
   { path: "runtime/server", floor: 2, libraries: [] },
   { path: "runtime/engine", floor: 3, libraries: ["effect"] },
-  { path: "actors", floor: 4, libraries: ["effect", "@standard-schema/spec"] },
+  { path: "actors", floor: 4, libraries: ["effect", "@standard-schema/spec", "@opentelemetry/api"] },
   { path: "workflows", floor: 5, libraries: ["effect", "@standard-schema/spec"] },
   { path: "cli", floor: 6, libraries: ["effect", "commander"] },
 ];
@@ -98,6 +98,7 @@ test.each([
   ["runtime/machine/decide.ts", 'import { Effect } from "effect";', "no licence"],
   ["runtime/engine/lane.ts", 'import type { AnyStateMachine } from "xstate";', "no licence"],
   ["runtime/engine/lane.ts", 'import { connect } from "@nats-io/transport-node";', "no licence"],
+  ["runtime/engine/lane.ts", 'import { metrics } from "@opentelemetry/api";', "no licence"],
   ["runtime/engine/lane.ts", 'import { run } from "../../cli/run.ts";', "floor 6 is above floor 3"],
   ["runtime/memory/log.ts", 'export type { X } from "../jetstream/log.ts";', "a sibling"],
   ["runtime/log/log.ts", 'import {\n  a,\n  b,\n} from "../machine/decide.ts";', "a sibling"],
