@@ -1,6 +1,6 @@
 /** The actors of the benchmarks: five states, about 300 bytes of context, one message told for every message. */
 import { assign, raise, setup } from "xstate";
-import { defineActor, reply, tell } from "../index.ts";
+import { type AnyActorDefinition, defineActor, reply, tell } from "../index.ts";
 
 const padding = "x".repeat(180);
 
@@ -67,6 +67,29 @@ const timer = setup({
     RING: { actions: assign({ rung: ({ context }) => context.rung + 1 }) },
   },
 });
+
+/** Counts, or throws at every message, which is tried once. */
+export function fragileActor(isBroken: boolean): AnyActorDefinition {
+  return defineActor("fragile", {
+    machine: setup({
+      types: { context: {} as { sum: number; padding: string }, events: {} as { type: "ADD"; amount: number } },
+    }).createMachine({
+      id: "fragile",
+      context: { sum: 0, padding },
+      on: {
+        ADD: {
+          actions: assign({
+            sum: ({ context, event }) => {
+              if (isBroken) throw new Error("The service below is not there.");
+              return context.sum + event.amount;
+            },
+          }),
+        },
+      },
+    }),
+    retry: { maxAttempts: 1 },
+  });
+}
 
 /** Counts, and tells a sink about it. */
 export const counterActor = defineActor("counter", { machine: counter });

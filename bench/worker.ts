@@ -1,7 +1,7 @@
 /** A process of a benchmark: runs a node or the floor until all messages are handled, and reports to its parent. */
 import { startNode } from "../index.ts";
 import { openJetStreamLog } from "../runtime/jetstream/jetstream-log.ts";
-import { askedActor, counterActor, sinkActor, timerActor } from "./actors.ts";
+import { askedActor, counterActor, fragileActor, sinkActor, timerActor } from "./actors.ts";
 import { runFloor } from "./floor.ts";
 
 const [mode, url, space, expectedText] = process.argv.slice(2) as [string, string, string, string];
@@ -57,6 +57,26 @@ if (mode === "floor") {
     tell({ tookMs: performance.now() - startedMs, nearTimers: node.stats().nearTimers });
   }
   await new Promise((resolve) => process.once("SIGTERM", resolve));
+  await node.stop();
+} else if (mode === "redrive" || mode === "redrive-broken") {
+  const isBroken = mode === "redrive-broken";
+  const node = await startNode({
+    servers: url,
+    space,
+    assumeSyncAlways: true,
+    actors: [fragileActor(isBroken)],
+    onEvent: () => {},
+  });
+  const until = async (isTrue: () => boolean): Promise<void> => {
+    while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+  if (isBroken) await until(() => node.stats().counters.deadLetters >= expected);
+  else {
+    await until(() => node.stats().partitions.length === 16);
+    tell({ ready: true });
+    await until(() => node.stats().counters.applied >= expected);
+  }
+  tell({ counters: node.stats().counters });
   await node.stop();
 } else {
   let startedMs = 0;
