@@ -99,3 +99,7 @@ export const sinkActor = defineActor("sink", { machine: sink });
 export const askedActor = defineActor("asked", { machine: asked });
 /** Sets a timer, and counts when it rings. */
 export const timerActor = defineActor("timer", { machine: timer });
+/** The same machine, which counts and sends nothing, for either delivery. */
+export const readActors = (["effectively-once", "at-most-once"] as const).map((delivery) =>
+  defineActor(delivery, { delivery, machine: asked }),
+);

@@ -1,4 +1,4 @@
-/** `npm run bench -- throughput|hot|ask|memory|decide|timers|redrive [--json] [--runs N]`: speeds as ratios to the floor measured in the same run. */
+/** `npm run bench -- throughput|hot|ask|memory|decide|timers|redrive|volatile [--json] [--runs N]`: speeds as ratios to the floor measured in the same run. */
 import { parseArgs } from "node:util";
 import { startEmbeddedServer } from "../index.ts";
 import { measureAsk } from "./ask.ts";
@@ -8,6 +8,7 @@ import { measureRedrive } from "./redrive.ts";
 import type { Result } from "./results.ts";
 import { measureThroughput } from "./throughput.ts";
 import { measureTimers } from "./timers.ts";
+import { measureVolatile } from "./volatile.ts";
 
 const help = `npm run bench -- <workload…> [--json] [--runs N]
 
@@ -18,6 +19,7 @@ const help = `npm run bench -- <workload…> [--json] [--runs N]
   timers       how late 2,000 timers over 10 s are, and how long a node takes to its first timer after a crash with up to
                1,000,000 others stored that are due in a year (needs 2 GB of disk for a while)
   redrive      50,000 dead letters of 1,000 actors: until they are in their mailboxes again, and until they are applied
+  volatile     10,000 actors that send nothing, with a stored state and with delivery at-most-once
   decide       transitions per second of one core without a broker, with the state in memory and read from storage
 
 All writes are flushed to disk before they are confirmed. Each figure is the median of the runs (default 5), after one
@@ -37,6 +39,7 @@ const workloads: Record<string, (url: string, runs: number, note: (line: string)
   decide: measureDecide,
   timers: measureTimers,
   redrive: measureRedrive,
+  volatile: measureVolatile,
 };
 const wanted = positionals.length > 0 ? positionals : Object.keys(workloads);
 const unknown = wanted.filter((name) => workloads[name] === undefined);

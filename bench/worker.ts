@@ -1,7 +1,7 @@
 /** A process of a benchmark: runs a node or the floor until all messages are handled, and reports to its parent. */
 import { startNode } from "../index.ts";
 import { openJetStreamLog } from "../runtime/jetstream/jetstream-log.ts";
-import { askedActor, counterActor, fragileActor, sinkActor, timerActor } from "./actors.ts";
+import { askedActor, counterActor, fragileActor, readActors, sinkActor, timerActor } from "./actors.ts";
 import { runFloor } from "./floor.ts";
 
 const [mode, url, space, expectedText] = process.argv.slice(2) as [string, string, string, string];
@@ -77,6 +77,27 @@ if (mode === "floor") {
     await until(() => node.stats().counters.applied >= expected);
   }
   tell({ counters: node.stats().counters });
+  await node.stop();
+} else if (mode === "read") {
+  let opened = 0;
+  const node = await startNode({
+    servers: url,
+    space,
+    assumeSyncAlways: true,
+    actors: readActors,
+    // It is stopped for a while, and is to own its partitions still.
+    lease: "1 minute",
+    onEvent: ({ name }) => {
+      if (name === "partition.opened") opened++;
+    },
+  });
+  while (opened < 16) await new Promise((resolve) => setTimeout(resolve, 5));
+  const before = process.cpuUsage();
+  tell({ ready: true });
+  while (node.stats().counters.applied + node.stats().counters.ignored < expected)
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  const { user, system } = process.cpuUsage(before);
+  tell({ cpuMs: (user + system) / 1000 });
   await node.stop();
 } else {
   let startedMs = 0;
