@@ -16,7 +16,7 @@ import type { Head } from "./head.ts";
 import { driverOf } from "./logic-of.ts";
 
 /** A child that went on for so long after it was begun again has done well. */
-export const healthyMs = 60_000;
+const healthyMs = 60_000;
 
 /** The rule for a child; undefined when its failures end it. */
 export function restartRule(

@@ -529,7 +529,7 @@ export const matrix: readonly MatrixSection[] = [
       different(
         "actors.error",
         "a child that throws",
-        "Its message is tried again by the retry policy; when that gives up, the message is a dead letter, the child has the status `error`, and the parent gets `onError`. On a live actor the first error ends the child.",
+        "Its message is tried again by the retry policy; when that gives up, the message is a dead letter, the child has the status `error`, and the parent gets `onError`, unless the definition has it begun anew (`children: { name: { restart } }`). On a live actor the first error ends the child.",
       ),
       different(
         "errors.root",

@@ -6,7 +6,11 @@ import { parseAddress, partitionOf } from "../../runtime/core/address.ts";
 import { TerminalError } from "../../runtime/core/errors.ts";
 import { decodeRecord, type StateRecord } from "../../runtime/core/records.ts";
 import { Subjects } from "../../runtime/core/subjects.ts";
+import { type Delivery, untried } from "../../runtime/engine/delivery.ts";
+import { absentHead } from "../../runtime/engine/head.ts";
+import { Lane } from "../../runtime/engine/lane.ts";
 import { ActorReplay } from "../../runtime/engine/replay.ts";
+import { WaitingRoom } from "../../runtime/engine/waiting-room.ts";
 import { orderOf, stillborn } from "./restart-actors.ts";
 
 const child = "order/1/~payment";
@@ -157,6 +161,17 @@ describe("a child whose message fails for good", () => {
     expect((await view(child))?.status).toBe("active");
   });
 
+  test("takes what came while all nodes were gone after it was begun again", async () => {
+    await start({ payment: patient });
+    await send(child, add("a"), breaks("one"));
+    system.nodes[0]?.crash();
+    for (const item of ["b", "c"]) await system.run(system.client.send(child, add(item)));
+    await system.advance(60_000);
+    await system.startNode();
+    await system.advance(5000);
+    expect(await view(child)).toMatchObject({ status: "active", context: { items: ["first", "b", "c"] } });
+  });
+
   test("is still who has its system id, and ends when its parent ends it", async () => {
     await start({ payment: patient });
     await send(child, breaks("one"));
@@ -232,4 +247,27 @@ test("a child without a policy ends with its first failure", async () => {
   await send(child, breaks("one"));
   expect(await view("order/1")).toMatchObject({ value: "failed", context: { errors: ["one"] } });
   await replays(child);
+});
+
+test("what begins a child again comes first, wherever it stands in the queue of its lane", () => {
+  const self = { type: "order", id: "1/~payment" };
+  const lane = new Lane("l", self, 0, "s", undefined);
+  const delivery: Delivery = {
+    ...untried,
+    stream: "core",
+    seq: 5,
+    subject: "",
+    to: self,
+    sender: undefined,
+    data: new Uint8Array(),
+    unaddressable: undefined,
+  };
+  const timer: Delivery = { ...delivery, seq: 0, timer: "4" };
+  lane.phase = "ready";
+  lane.head = { ...absentHead, waiting: { from: 9, next: 9, restart: { timer: "4", at: 0 } } };
+  lane.queue = [delivery, timer];
+  const room = new WaitingRoom({ time: { now: () => 10 } } as never, { backlog: { hasRoomForTimers: true } } as never);
+  expect(room.turn(lane, delivery)).toBe("next");
+  expect(lane.queue).toEqual([timer, delivery]);
+  expect(room.turn(lane, timer)).toBe("decide");
 });
