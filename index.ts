@@ -69,7 +69,7 @@ export {
   type PayloadSchema,
 } from "./actors/define-actor.ts";
 export type { SpaceOptions } from "./actors/space-options.ts";
-export { type NodeOptions, type StatewrightNode, startNode } from "./actors/start-node.ts";
+export { type DeadLetterLimits, type NodeOptions, type StatewrightNode, startNode } from "./actors/start-node.ts";
 export type { ChildOptions, Delivery, SupervisionOptions } from "./actors/supervision.ts";
 export type { ActorView, ChildView, HistoryEntry, TimerView } from "./actors/view.ts";
 export * from "./runtime/core/errors.ts";

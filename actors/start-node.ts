@@ -9,7 +9,7 @@ import type { RunnableActivity } from "../runtime/engine/definition.ts";
 import { type FaultHook, faultPoints, noFaults } from "../runtime/engine/faults.ts";
 import { ActorNode, defaultSettings, type NodeStats } from "../runtime/engine/node.ts";
 import type { NodeEvent } from "../runtime/engine/telemetry.ts";
-import { durationMs, refuseProblems, shown } from "../runtime/supervise/check-options.ts";
+import { durationMs, refuseProblems, shown, unknownOptions } from "../runtime/supervise/check-options.ts";
 import { activitiesFor } from "./activity-choice.ts";
 import type { DurationInput } from "./client/context.ts";
 import type { Client } from "./client.ts";
@@ -56,6 +56,11 @@ export interface NodeOptions extends SpaceOptions {
    * registered before; without one nothing is measured for it.
    */
   readonly metrics?: MeterProvider | "off";
+  /**
+   * Limits of the dead letters of the space, kept by the owners of the partitions: all nodes should have the same. There are none by default, since a letter is a message
+   * that somebody was promised not to lose.
+   */
+  readonly deadLetters?: DeadLetterLimits;
   /** Receives what the node has to say. Default: warnings and errors go to standard error. */
   readonly onEvent?: (event: NodeEvent) => void;
   /**
@@ -63,6 +68,18 @@ export interface NodeOptions extends SpaceOptions {
    * not miss any listens to `client.deadLetters.on`, from where it was.
    */
   readonly onDeadLetter?: (event: DeadLetteredEvent) => unknown;
+}
+
+/** Limits of the dead letters of a space. What is beyond them is closed, the oldest first, told, and removed later. */
+export interface DeadLetterLimits {
+  /** Dead letters that are older are closed. Default: no limit. */
+  readonly maxAge?: DurationInput;
+  /** How many there may be. Each partition has its share of it. Default: no limit. */
+  readonly maxCount?: number;
+  /** How many bytes they may take. Each partition has its share of it. Default: no limit. */
+  readonly maxBytes?: number;
+  /** How long letters that are closed (redriven, dropped, or beyond a limit) can be read before they are removed. Default: 7 days. */
+  readonly closedAfter?: DurationInput;
 }
 
 /** A node that runs in this process. */
@@ -99,6 +116,7 @@ const nodeOptionNames = [
   "metrics",
   "onEvent",
   "onDeadLetter",
+  "deadLetters",
   ...Object.keys(durations),
   ...sizes,
 ];
@@ -218,6 +236,7 @@ function readOptions(options: NodeOptions): {
       problems.push(`${option} is ${String(value)}: use a whole number from ${least}`);
     else settings[option] = value;
   }
+  readDeadLetterLimits(options.deadLetters, settings, problems);
   if (settings.leaseMs !== undefined) {
     if (settings.leaseMs < 300) problems.push(`lease is ${settings.leaseMs} ms: use at least 300 ms`);
     settings.heartbeatMs = Math.min(defaultSettings.heartbeatMs, Math.round(settings.leaseMs / 4));
@@ -226,6 +245,36 @@ function readOptions(options: NodeOptions): {
     problems.push(`onDeadLetter is ${shown(options.onDeadLetter)}: use a function`);
   refuseProblems("Cannot start a node", problems);
   return { settings, activities };
+}
+
+function readDeadLetterLimits(
+  limits: unknown,
+  settings: Partial<Record<keyof NodeSettings, number>>,
+  problems: string[],
+): void {
+  if (limits === undefined) return;
+  if (typeof limits !== "object" || limits === null) {
+    problems.push(`deadLetters is ${shown(limits)}: use { maxAge, maxCount, maxBytes, closedAfter }`);
+    return;
+  }
+  problems.push(...unknownOptions(limits, ["maxAge", "maxCount", "maxBytes", "closedAfter"], "deadLetters"));
+  const { maxAge, maxCount, maxBytes, closedAfter } = limits as DeadLetterLimits;
+  for (const [option, setting, value] of [
+    ["maxAge", "letterMaxAgeMs", maxAge],
+    ["closedAfter", "closedLettersMs", closedAfter],
+  ] as const) {
+    const ms = value === undefined ? undefined : durationMs(value, `deadLetters.${option}`, problems);
+    if (ms !== undefined) settings[setting] = ms;
+  }
+  for (const [option, setting, value] of [
+    ["maxCount", "letterMaxCount", maxCount],
+    ["maxBytes", "letterMaxBytes", maxBytes],
+  ] as const) {
+    if (value === undefined) continue;
+    if (!Number.isSafeInteger(value) || value < 1)
+      problems.push(`deadLetters.${option} is ${shown(value)}: use a whole number from 1`);
+    else settings[setting] = value;
+  }
 }
 
 function logToStderr(event: NodeEvent): void {

@@ -45,7 +45,7 @@ export interface DeadLetteredEvent {
  */
 export interface DeadLetterExpiredEvent {
   readonly type: "deadLetterExpired";
-  /** The whole letter. What did not fit is left out: attempts but the newest, and the state's snapshot. */
+  /** The whole letter. What does not fit is left out: attempts but the newest and the snapshot first, then the message, which can be read in the letter itself. */
   readonly letter: LetterRecord;
 }
 

@@ -340,6 +340,8 @@ export interface LetterRecord {
   readonly raw?: string;
   /** True when the bytes as they came are in a record of their own, since they are many. */
   readonly body?: boolean;
+  /** How many bytes those are. Absent in letters of earlier versions. */
+  readonly bodyBytes?: number;
   readonly source: { readonly stream: StreamName; readonly seq: number; readonly subject: string };
   /** The actor as it was when the message died; the snapshot only when it is small. */
   readonly state?: { readonly revision: number; readonly value?: unknown; readonly snapshot?: StoredSnapshot };

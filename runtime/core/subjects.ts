@@ -100,6 +100,9 @@ export class Subjects {
   deadLetter(letter: string): string {
     return `${this.#core}.*.dead.*.*.${toToken(letter, "a letter id")}`;
   }
+  deadLettersOfPartition(partition: number): string {
+    return `${this.#core}.${partition}.dead.>`;
+  }
   deadLetters(of: { readonly type?: string; readonly id?: string } = {}): string {
     const { type = "*", id } = of;
     return `${this.#core}.*.dead.${type}.${id === undefined ? "*" : toToken(id)}.*`;

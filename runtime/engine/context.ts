@@ -22,6 +22,14 @@ export interface NodeSettings {
   readonly keyRetentionMs: number;
   /** How long published and emitted events are kept. */
   readonly topicRetentionMs: number;
+  /** How often the dead-letter office looks at its letters. */
+  readonly officeMs: number;
+  /** Limits of the dead letters of the space; `Infinity`: none. */
+  readonly letterMaxAgeMs: number;
+  readonly letterMaxCount: number;
+  readonly letterMaxBytes: number;
+  /** How long closed letters can be read. */
+  readonly closedLettersMs: number;
   /** Deliveries in memory before reading pauses. */
   readonly maxQueued: number;
   readonly maxQueuedBytes: number;

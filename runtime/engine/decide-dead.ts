@@ -69,7 +69,7 @@ export function decideDead(
     attempts: fittingAttempts(all, env.limits.maxRecordBytes / 4),
     attemptCount: (redrive?.attempts ?? 0) + delivery.attemptCount,
     ...(isLarge
-      ? { body: true }
+      ? { body: true, bodyBytes: delivery.data.length }
       : envelope === undefined
         ? { raw: Buffer.from(delivery.data).toString("base64") }
         : { envelope }),

@@ -12,6 +12,7 @@ import type { RunnableActivity, RunnableDefinition } from "./definition.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { type FaultHook, noFaults } from "./faults.ts";
 import { LiveChildren } from "./live.ts";
+import { type LetterStats, Office } from "./office.ts";
 import { Ownership } from "./ownership.ts";
 import { Partition, type PartitionStats } from "./partition.ts";
 import { Post } from "./post.ts";
@@ -31,6 +32,11 @@ export const defaultSettings: NodeSettings = {
   ingressGraceMs: 30_000,
   keyRetentionMs: 7 * 24 * 3_600_000,
   topicRetentionMs: 7 * 24 * 3_600_000,
+  officeMs: 10_000,
+  letterMaxAgeMs: Number.POSITIVE_INFINITY,
+  letterMaxCount: Number.POSITIVE_INFINITY,
+  letterMaxBytes: Number.POSITIVE_INFINITY,
+  closedLettersMs: 7 * 24 * 3_600_000,
   maxQueued: 20_000,
   maxQueuedBytes: 64 * 1024 * 1024,
   cacheBytes: 64 * 1024 * 1024,
@@ -96,6 +102,10 @@ export interface NodeStats {
   readonly nearTimers: number;
   /** Due-to-commit latency of timers, as {@link NodeStats.sendToCommit}. */
   readonly timerLateness: readonly number[];
+  /** The dead letters of its partitions, as they were within the last seconds. */
+  readonly letters: Omit<LetterStats, "parkedActors">;
+  /** Actors of its partitions with a dead letter that parks them. */
+  readonly parkedActors: number;
 }
 
 const goneNodeMs = 600_000;
@@ -109,6 +119,7 @@ export class ActorNode {
   readonly #purge: Purge;
   readonly #post: Post;
   readonly #queries: Queries;
+  readonly #office: Office;
   readonly #live: LiveChildren;
   readonly #worker: ActivityWorker | undefined;
   readonly #cancels = new Set<() => void>();
@@ -163,6 +174,7 @@ export class ActorNode {
     });
     this.#purge = new Purge(this.#context);
     this.#post = new Post(this.#context);
+    this.#office = new Office(this.#context);
     this.#queries = new Queries(this.#context, () => this.stats());
     this.#live = new LiveChildren(this.#context, this.#post);
     if (parts.work !== undefined && parts.work.activities.length > 0)
@@ -200,9 +212,12 @@ export class ActorNode {
   async #startActors(): Promise<void> {
     await registerTypes(this.#context);
     await this.#ownership.start();
-    const { checkpointMs, purgeMs, timerPurgeMs, passivateMs } = this.#context.settings;
+    const { checkpointMs, purgeMs, timerPurgeMs, officeMs, passivateMs } = this.#context.settings;
     this.#every(checkpointMs, () => this.#checkpoint());
     this.#every(purgeMs, () => this.#tidy());
+    this.#every(officeMs, () =>
+      this.#office.round(() => this.#state === "running" && this.#ownership.mayCommit() === undefined),
+    );
     this.#every(timerPurgeMs, () => this.#purgeTimers());
     this.#every(Math.max(1000, passivateMs / 4), async () =>
       this.#dispatcher.passivate(this.#context.time.elapsed() - passivateMs),
@@ -264,6 +279,7 @@ export class ActorNode {
       for (const lane of partition.lanes) if (lane.phase === "parked") unusableActors++;
     }
     mailboxes.sort((a, b) => a.partition - b.partition);
+    const { parkedActors, ...letters } = this.#office.stats();
     return {
       node,
       counters: structuredClone(telemetry.counters),
@@ -281,6 +297,8 @@ export class ActorNode {
       activities: this.#worker?.stats(),
       nearTimers,
       timerLateness: telemetry.timerLateness.toJSON(),
+      letters,
+      parkedActors,
     };
   }
 
@@ -288,6 +306,7 @@ export class ActorNode {
     const partition = new Partition(id, this.#context, this.#dispatcher, this.#onFailed);
     this.#partitions.set(id, partition);
     this.#queries.open(id);
+    this.#office.open(id);
     if (this.#isFull) partition.pause();
     const { telemetry, time, random } = this.#context;
     partition.open().then(
@@ -316,6 +335,7 @@ export class ActorNode {
   #close(id: number): void {
     this.#live.stop(id);
     this.#queries.close(id);
+    this.#office.close(id);
     this.#partitions.get(id)?.close();
     this.#partitions.delete(id);
   }

@@ -30,6 +30,10 @@ export interface NodeCounters {
   /** Messages moved to the dead letters. */
   deadLetters: number;
   deadLettersByReason: Partial<Record<DeadReason, number>>;
+  /** Dead letters closed by the limits of the office. */
+  lettersExpired: number;
+  /** Closed letters that were removed. */
+  lettersPurged: number;
   /** Commits confirmed by the log. */
   commits: number;
   /** Records in those commits. */
@@ -90,6 +94,8 @@ export function noCounts(): NodeCounters {
     waiting: 0,
     deadLetters: 0,
     deadLettersByReason: {},
+    lettersExpired: 0,
+    lettersPurged: 0,
     commits: 0,
     records: 0,
     conflicts: 0,
