@@ -87,7 +87,7 @@ export const metricTable: readonly MetricEntry[] = [
   counter(
     "statewright.messages",
     "{message}",
-    "Messages handled, by outcome; `redelivered` ones had been handled before.",
+    "Messages taken, by outcome. `redelivered`: had been handled before. `waiting`: put in line, and counted again when they are handled. `skipped`: may have been applied by an earlier owner, for an actor that is delivered to at most once.",
     (counters) =>
       named(outcome, counters, {
         applied: "applied",
@@ -95,6 +95,8 @@ export const metricTable: readonly MetricEntry[] = [
         duplicates: "duplicate",
         redelivered: "redelivered",
         stale: "stale",
+        waiting: "waiting",
+        skipped: "skipped",
       }),
     [outcome],
   ),
@@ -122,6 +124,18 @@ export const metricTable: readonly MetricEntry[] = [
     "{actor}",
     "Actors whose commit was refused since another node had committed: writes of a node that had lost them.",
     ({ conflicts }) => [[conflicts]],
+  ),
+  counter(
+    "statewright.unconfirmed",
+    "{message}",
+    "Messages of actors that are delivered to at most once, whose append has an unknown outcome.",
+    ({ unconfirmed }) => [[unconfirmed]],
+  ),
+  counter(
+    "statewright.unconfirmed",
+    "{message}",
+    "Messages of actors that are delivered to at most once, whose append has an unknown outcome.",
+    ({ unconfirmed }) => [[unconfirmed]],
   ),
   counter("statewright.state.loads", "{record}", "State records read from the log.", ({ loads }) => [[loads]]),
   counter(

@@ -38,7 +38,7 @@ function importsOf(source: string): string[] {
     .join("\n");
   const patterns = [
     /(?:^|[;}\s])(?:import|export)\b[^;"'`]*?\bfrom\s*["']([^"']+)["']/g,
-    /(?:^|[;}\s])import\s*["']([^"']+)["']/g,
+    /(?:^|[;}\s])import\s*["']([^"'\n]+)["']/g,
     /\b(?:import|require|require\.resolve|import\.meta\.resolve)\s*\(\s*["'`]([^"'`]+)["'`]/g,
   ];
   return [...new Set(patterns.flatMap((pattern) => [...code.matchAll(pattern)].map((match) => match[1] as string)))];
