@@ -20,6 +20,7 @@ export type CommandName =
   | "stats"
   | "probe"
   | "dlq ls"
+  | "dlq follow"
   | "dlq groups"
   | "dlq show"
   | "dlq edit"
@@ -568,6 +569,29 @@ export const commandTable: readonly CommandEntry[] = [
         limit("how many at most", 1000),
         { flags: "--order <order>", text: "which come first", choices: ["oldest", "newest"], default: "oldest" },
         { flags: "--closed", text: "also those that were redriven, dropped or have expired" },
+        output("the letters"),
+      ),
+      connection,
+    ],
+  },
+  {
+    name: "dlq follow",
+    group: "Look at them:",
+    args: "[filter...]",
+    summary: "Print dead letters as their messages die",
+    description:
+      "It goes on until it has printed --count letters, or until SIGINT or SIGTERM ends it. [filter] says which, as for dlq ls.",
+    examples: ["statewright dlq follow", "statewright dlq follow type:order --from start -o json"],
+    options: [
+      letterFilters,
+      options(
+        {
+          flags: "--from <place>",
+          text: "new: what dies from now on; start: also what is kept of before; a seq: what came after it",
+          default: "new",
+          read: readPlace,
+        },
+        { flags: "-n, --count <count>", text: "end after so many letters", read: readCount },
         output("the letters"),
       ),
       connection,

@@ -56,6 +56,10 @@ const commands: Readonly<Record<CommandName, () => Promise<Perform>>> = {
     const { listLetters } = await import("./commands/dead-letters.ts");
     return ([words], options, io) => listLetters(words, options, io);
   },
+  "dlq follow": async () => {
+    const { followLetters } = await import("./commands/follow-letters.ts");
+    return ([words], options, io) => followLetters(words, options, io);
+  },
   "dlq groups": async () => {
     const { listGroups } = await import("./commands/dead-letters.ts");
     return ([words], options, io) => listGroups(words, options, io);

@@ -168,7 +168,7 @@ export class Office {
       telemetry.tell(
         "error",
         "letters.expired",
-        `${expired} dead letters of partition ${partition} were closed by the limits of the dead-letter office, the oldest first. They can be read and redriven until they are removed.`,
+        `${expired} dead letters of partition ${partition} were closed by the limits of the dead-letter office, the oldest first. They can be read until they are removed.`,
         { partition, expired },
       );
     }

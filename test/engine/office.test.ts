@@ -390,11 +390,6 @@ describe("at the same instant", () => {
     expect(error).toMatchObject({ _tag: "LetterNotFoundError" });
     expect(await stored()).toEqual({ a: "expired", b: "dead" });
     expect(system.broker.journal("core", subjects.mails())).toEqual([]);
-    // What expired can be redriven, for as long as it is there.
-    isBroken = false;
-    await system.run(client.deadLetters.redrive("a"));
-    await system.advance(1000);
-    expect(await system.run(client.history("order/1"))).toMatchObject([{ outcome: "applied", message: "m-a" }]);
   });
 
   it("as a closed letter is removed its message dies again: the new letter stays, with its message", async () => {
