@@ -1,7 +1,7 @@
 /** Statewright: XState state machines as durable actors on NATS JetStream. */
 
 export type { NodeSummary, PartitionSummary, Quantiles } from "./actors/client/space-stats.ts";
-export type { LetterStats } from "./actors/client/stored-stats.ts";
+export type { LetterCounts } from "./actors/client/stored-stats.ts";
 export type {
   ActorTypeInfo,
   AskOptions,

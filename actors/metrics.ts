@@ -18,7 +18,7 @@ import type { ActorNode, NodeStats } from "../runtime/engine/node.ts";
 import type { Telemetry } from "../runtime/engine/telemetry.ts";
 
 /** Name of the meter. */
-export const meterName = "statewright";
+const meterName = "statewright";
 
 /** The histograms of a node by the names of their metrics. */
 type HistogramName = "sendToCommit" | "timerLateness" | "commitTime" | "commitSize";
@@ -199,6 +199,26 @@ export const metricTable: readonly MetricEntry[] = [
     "{actor}",
     "Actors that are put aside, since their stored state cannot be used.",
     ({ unusableActors }) => [[unusableActors]],
+  ),
+  gauge(
+    "statewright.actors.parked",
+    "{actor}",
+    "Actors of the node's partitions that a dead letter parks, as within the last seconds.",
+    ({ parkedActors }) => [[parkedActors]],
+  ),
+  gauge(
+    "statewright.letters",
+    "{letter}",
+    "Dead letters of the node's partitions, and those that are closed and still kept, as within the last seconds.",
+    ({ letters }) => named("statewright.status", letters, { dead: "dead", closed: "closed" }),
+    ["statewright.status"],
+  ),
+  gauge("statewright.letters.size", "By", "What they take in the log.", ({ letters }) => [[letters.bytes]]),
+  gauge(
+    "statewright.letters.oldest_age",
+    "s",
+    "Since when the oldest dead one has been dead; 0 when there is none.",
+    ({ letters }, nowMs) => [[sinceSeconds(letters.oldestAt, nowMs)]],
   ),
   gauge("statewright.partitions.owned", "{partition}", "Partitions that the node owns.", ({ partitions }) => [
     [partitions.length],

@@ -18,7 +18,7 @@ import type { ClientContext, DurationInput } from "./context.ts";
 import { askNodes } from "./queries.ts";
 import {
   countWaiting,
-  type LetterStats,
+  type LetterCounts,
   readLetters,
   readMailbox,
   readNodes,
@@ -93,7 +93,7 @@ export interface SpaceStats {
   };
   /** Messages that wait outside the mailboxes: for another attempt, or for an actor that is parked. Counted up to 10,000. */
   readonly waiting: number;
-  readonly letters: LetterStats;
+  readonly letters: LetterCounts;
   /** Actors that take no messages: a dead letter parks them, or their stored state cannot be used (as far as nodes have answered). */
   readonly parkedActors: number;
   readonly timers: {

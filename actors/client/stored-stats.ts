@@ -34,7 +34,7 @@ export interface StoredPartition {
 }
 
 /** How many letters there are. */
-export interface LetterStats {
+export interface LetterCounts {
   /** Letters that nobody has closed. */
   readonly dead: number;
   /** Letters that were redriven, dropped or expired and are still kept. */
@@ -52,7 +52,7 @@ export interface LetterStats {
 }
 
 /** More records of one kind are not read for a look at the space. */
-export const maxRead = 10_000;
+const maxRead = 10_000;
 
 /** Reads the newest sign of life of every node, by name. */
 export async function readNodes({ log, subjects }: ClientContext): Promise<Map<string, StoredNode>> {
@@ -82,7 +82,7 @@ export async function readPartitions({ log, subjects, partitions }: ClientContex
 }
 
 /** Reads the letters, oldest first, as far as {@link maxRead} goes. */
-export async function readLetters({ log, subjects }: ClientContext): Promise<LetterStats> {
+export async function readLetters({ log, subjects }: ClientContext): Promise<LetterCounts> {
   let [dead, closed, parking, read] = [0, 0, 0, 0];
   let oldestAt: number | undefined;
   const byType: Record<string, number> = {};

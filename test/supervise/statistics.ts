@@ -13,7 +13,7 @@ export interface Deviation {
 }
 
 /** Chance finds a good sample too far off in one of ten thousand tests. */
-export const significance = 1e-4;
+const significance = 1e-4;
 /** Upper quantile of the normal distribution for {@link significance}. */
 const normalQuantile = 3.719;
 
