@@ -111,7 +111,7 @@ export async function findLetter(context: ClientContext, letter: string): Promis
  *
  * *Details*: a letter whose message went to another actor and died there is stored under both: the newest record is the one that counts.
  */
-export async function lookUpLetter(context: ClientContext, letter: string): Promise<StoredLetter | undefined> {
+async function lookUpLetter(context: ClientContext, letter: string): Promise<StoredLetter | undefined> {
   const { log, subjects } = context;
   let newest: string | undefined;
   for await (const { subject } of log.scan("core", subjects.deadLetter(letter), { lastPerSubject: true })) {

@@ -74,7 +74,7 @@ function fullLetterWith(more: (error: StoredError) => readonly string[]): FullKi
         ? [
             {
               label: "parked",
-              text: `${addressOf(letter)} takes no message until this letter is redriven or dropped`,
+              text: `${addressOf(letter)} takes no message until this letter is redriven or dropped, or the actor is released`,
               style: "yellow" as const,
             },
           ]
@@ -112,7 +112,7 @@ function historyLine({ what, at, by, to, note }: LetterEvent): string {
 }
 
 /** Letters that died of the same. */
-export const groupKind: Kind<DeadLetterGroup> = {
+const groupKind: Kind<DeadLetterGroup> = {
   id: ({ fingerprint }) => fingerprint,
   json: (group) => ({ ...group, firstAt: shownTime(group.firstAt), lastAt: shownTime(group.lastAt) }),
   columns: [
@@ -246,7 +246,7 @@ export function isFiltered(words: readonly string[], { type, id, reason, group }
 }
 
 /** The actor of a letter. */
-export function addressOf({ to }: DeadLetterSummary): string {
+function addressOf({ to }: DeadLetterSummary): string {
   return `${to.type}/${to.id}`;
 }
 

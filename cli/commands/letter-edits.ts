@@ -140,7 +140,7 @@ export async function previewLetter(letter: string, flags: PreviewFlags, io: Io)
 }
 
 /** What a message would do. */
-export const previewKind: FullKind<Preview> = {
+const previewKind: FullKind<Preview> = {
   id: ({ to }) => `${to.type}/${to.id}`,
   json: ({ to, at, before, after, ...preview }) => ({
     ...preview,

@@ -21,5 +21,3 @@ export const keeper = defineActor("keeper", {
   }),
   retry: { maxAttempts: 1 },
 });
-
-export default [keeper];
