@@ -327,7 +327,8 @@ function waitingAfter(given: Given, verdict: Verdict, revision: number): Waiting
   const { definition, head, delivery, envelope } = given;
   let { waiting } = head;
   if (waiting !== undefined) {
-    if (delivery.waiting !== undefined) waiting = settled(waiting, delivery.waiting);
+    // What is tried again keeps its number: given up, another message might get it.
+    if (delivery.waiting !== undefined && verdict.failure === undefined) waiting = settled(waiting, delivery.waiting);
     if (envelope !== undefined && lifts(waiting, delivery, envelope)) waiting = released(waiting);
   }
   if (verdict.waiting !== undefined) waiting = verdict.waiting(waiting, revision);

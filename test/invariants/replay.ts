@@ -124,7 +124,11 @@ function decideAgain(
     if (letter === undefined) return `${mail.envelope?.id} throws when it is replayed: ${String(error)}`;
     const reason = error instanceof Undeliverable ? error.reason : letter.reason;
     // What does not follow from the message (how often and when it was tried) is taken from the letter.
-    const dead = decideDead(definition, head, delivery, env, reason, letter.explanation, letter.attempts, undefined);
+    const earlier =
+      letter.firstAt === undefined
+        ? undefined
+        : { ...letter, attempts: [], at: letter.firstAt, history: letter.history?.slice(0, -1) ?? [] };
+    const dead = decideDead(definition, head, delivery, env, reason, letter.explanation, letter.attempts, earlier);
     if (!dead.outbox.some(({ kind }) => kind === "dead"))
       return `${mail.envelope?.id} has no letter when it is replayed`;
     const { attemptCount } = letter;

@@ -11,6 +11,7 @@ import { defineActor } from "../../actors/define-actor.ts";
 import { createTestSystem, type TestNode } from "../../actors/test-system.ts";
 import type { ActorView } from "../../actors/view.ts";
 import type { Address } from "../../runtime/core/address.ts";
+import { decodeRecord, type StateRecord } from "../../runtime/core/records.ts";
 import type { NodeEvent } from "../../runtime/engine/telemetry.ts";
 import type { Observation } from "./compare.ts";
 import { hour, type Scenario, type ScenarioEvent, type ScenarioWorld } from "./scenario.ts";
@@ -23,6 +24,8 @@ const settings = { heartbeatMs: 3_000 * day, leaseMs: 9_000 * day };
 const chunkMs = 25;
 const longestRestMs = 10_000;
 const allTasks = "sw.test.core.*.task.>";
+const allWaiting = "sw.test.core.*.wait.>";
+const allStates = "sw.test.core.*.state.>";
 /** So long before a timer is due the node is awake. */
 const aheadMs = 1000;
 
@@ -65,6 +68,13 @@ export async function runDurable(scenario: Scenario, mode: DurableMode): Promise
     return false;
   };
 
+  /** True while a message of any actor waits for another attempt, or stands in line behind one. */
+  const isWaiting = (): boolean => {
+    if (broker.records("core", allWaiting).length === 0) return false;
+    const newest = new Map(broker.records("core", allStates).map(({ subject, data }) => [subject, data] as const));
+    return [...newest.values()].some((data) => decodeRecord<StateRecord>("a state", data).waiting !== undefined);
+  };
+
   /** Lets time pass until nothing happens any more; activities that never end are not waited for longer than the limit. */
   const rest = async (): Promise<void> => {
     for (let restedMs = 0, calm = 0; calm < 2 && restedMs < longestRestMs; restedMs += chunkMs) {
@@ -73,7 +83,8 @@ export async function runDurable(scenario: Scenario, mode: DurableMode): Promise
       // Promises of activities settle in real time.
       await new Promise((resolve) => setImmediate(resolve));
       const { queued, pending, partitions } = node.stats();
-      const isCalm = pulse() === before && queued + pending === 0 && partitions.length === 1 && !(await isWorking(ref));
+      const isQuiet = pulse() === before && queued + pending === 0 && partitions.length === 1 && !isWaiting();
+      const isCalm = isQuiet && !(await isWorking(ref));
       calm = isCalm ? calm + 1 : 0;
     }
   };
