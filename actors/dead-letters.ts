@@ -40,7 +40,7 @@ import {
   onLetterEvent,
 } from "./client/letter-events.ts";
 import { type DeadLetterGroup, groupLetters } from "./client/letter-groups.ts";
-import { newestOfEach, scanLetters } from "./client/letter-scan.ts";
+import { newestOfEach } from "./client/letter-scan.ts";
 import { type ExportedLetter, exportLetters, type ImportReport, importLetters } from "./client/letter-transfer.ts";
 import {
   type DeadLetter,
@@ -225,22 +225,18 @@ export class DeadLetters {
     this.#checkOpen("list dead letters");
     const { limit = 1000, order = "oldest", includeClosed = false } = readList(attempted, options);
     const compiled = this.#compile(attempted, filter, includeClosed);
-    if (order === "oldest" && !compiled.wantsClosed) {
-      const summaries: DeadLetterSummary[] = [];
-      for await (const letter of scanLetters(this.#context, compiled)) {
-        if (summaries.length >= limit) break;
-        summaries.push(summaryOf(letter));
-      }
-      return summaries;
+    const summaries: DeadLetterSummary[] = [];
+    for await (const letter of newestOfEach(this.#context, compiled)) {
+      if (order === "oldest" && summaries.length >= limit) break;
+      summaries.push(summaryOf(letter));
     }
-    const letters = [...(await newestOfEach(this.#context, compiled))];
-    return (order === "oldest" ? letters.slice(0, limit) : letters.slice(-limit).reverse()).map(summaryOf);
+    return order === "oldest" ? summaries : summaries.slice(-limit).reverse();
   }
 
   /** Groups the letters that match by what they died of; the largest group first. Errors: `InvalidOptionsError`, `LogUnavailableError`. */
   async groups(filter: DeadLetterFilter | string = {}): Promise<DeadLetterGroup[]> {
     this.#checkOpen("group dead letters");
-    return groupLetters(await newestOfEach(this.#context, this.#compile("Cannot group dead letters", filter)));
+    return groupLetters(newestOfEach(this.#context, this.#compile("Cannot group dead letters", filter)));
   }
 
   /** Reads a whole letter: its message decoded, or its bytes where they are no message. Errors: `LetterNotFoundError`. */

@@ -20,11 +20,16 @@ export interface LetterChange {
   readonly isMade: (current: LetterRecord) => boolean;
 }
 
-/** What became of a change. `made`: by this call. `already`: somebody else had made the same. `closed`: somebody else had changed the letter otherwise. */
-export type ChangeOutcome = "made" | "already" | "closed";
+/** What became of a change. `made`: by this call. `already`: somebody else had made the same. `closed`: somebody else had changed the letter otherwise. `refused`: what the letter holds now cannot be changed in this way. */
+export type ChangeOutcome = "made" | "already" | "closed" | { readonly refused: string };
+
+/** Plans the change of a letter that is still dead, but has been edited since; a text says why it cannot be changed. */
+export type Replan = (letter: StoredLetter) => Promise<LetterChange | string>;
 
 /**
  * Stores changes, all that still can be made in one append; resolves with what became of each.
+ *
+ * *Details*: with `replan` a letter that somebody has edited meanwhile keeps its place among the others: those behind it must not go before it.
  *
  * Errors: `LogUnavailableError` and `StorageFullError` after `timeoutMs`. Whatever they say, the same call again does nothing twice.
  */
@@ -32,6 +37,7 @@ export async function storeChanges(
   context: ClientContext,
   changes: readonly LetterChange[],
   timeoutMs: number,
+  replan?: Replan,
 ): Promise<ChangeOutcome[]> {
   const { log, time, random } = context;
   const outcomes = changes.map((): ChangeOutcome => "made");
@@ -54,16 +60,25 @@ export async function storeChanges(
         () => time.elapsed() < deadlineMs,
       );
       if (found !== undefined) {
-        const before = open.length;
-        open = open.filter(({ change, index }, at) => {
+        let isOther = false;
+        const still: typeof open = [];
+        for (const [at, { change, index }] of open.entries()) {
           const record = found[at];
-          if ((record?.seq ?? 0) === change.letter.seq) return true;
+          if ((record?.seq ?? 0) === change.letter.seq) {
+            still.push({ change, index });
+            continue;
+          }
+          isOther = true;
           const current = record === undefined ? undefined : letterOf(context, record);
           const isMade = current !== undefined && change.isMade(current.record);
-          outcomes[index] = !isMade ? "closed" : wasUnknown ? "made" : "already";
-          return false;
-        });
-        if (open.length < before) continue;
+          if (!isMade && replan !== undefined && current !== undefined && isEdited(current.record, change)) {
+            const planned = await replan(current);
+            if (typeof planned === "string") outcomes[index] = { refused: planned };
+            else still.push({ change: planned, index });
+          } else outcomes[index] = !isMade ? "closed" : wasUnknown ? "made" : "already";
+        }
+        open = still;
+        if (isOther) continue;
       }
     }
     if (time.elapsed() >= deadlineMs) {
@@ -77,4 +92,9 @@ export async function storeChanges(
     await sleep(time, backoffMs(attempt, random));
   }
   return outcomes;
+}
+
+/** True for a letter that is as dead as it was. */
+function isEdited({ status, redrives }: LetterRecord, { letter }: LetterChange): boolean {
+  return status === "dead" && redrives === letter.record.redrives;
 }

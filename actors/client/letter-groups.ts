@@ -37,9 +37,9 @@ interface Growing {
 }
 
 /** Groups letters; the largest group first, and of groups of the same size that with the newest letter. */
-export function groupLetters(letters: Iterable<StoredLetter>): DeadLetterGroup[] {
+export async function groupLetters(letters: AsyncIterable<StoredLetter>): Promise<DeadLetterGroup[]> {
   const groups = new Map<string, Growing>();
-  for (const letter of letters) {
+  for await (const letter of letters) {
     const { record } = letter;
     const fingerprint = fingerprintIn(record);
     let group = groups.get(fingerprint);

@@ -26,13 +26,21 @@ export async function* scanLetters(context: ClientContext, filter: CompiledFilte
   }
 }
 
-/** All letters that match, each once: of a letter that moved, the record that counts. */
-export async function newestOfEach(context: ClientContext, filter: CompiledFilter): Promise<Iterable<StoredLetter>> {
+/**
+ * As {@link scanLetters}, each letter once: of one that moved, the record that counts.
+ *
+ * *Details*: only closed letters leave such records behind; while none is asked for, nothing is kept in memory.
+ */
+export async function* newestOfEach(context: ClientContext, filter: CompiledFilter): AsyncGenerator<StoredLetter> {
+  if (!filter.wantsClosed) {
+    yield* scanLetters(context, filter);
+    return;
+  }
   const letters = new Map<string, StoredLetter>();
   for await (const letter of scanLetters(context, filter)) {
     // Set anew, so that it stands where the newer record does.
     letters.delete(letter.record.letter);
     letters.set(letter.record.letter, letter);
   }
-  return letters.values();
+  yield* letters.values();
 }

@@ -74,7 +74,7 @@ export async function* exportLetters(context: ClientContext, filter: CompiledFil
       };
     });
   };
-  for (const letter of await newestOfEach(context, filter)) {
+  for await (const letter of newestOfEach(context, filter)) {
     page.push(letter);
     if (page.length >= 64) yield* await read();
   }

@@ -11,7 +11,7 @@ import { sleep } from "../../runtime/core/time.ts";
 import type { CompiledFilter } from "../letter-filter.ts";
 import { untilAborted } from "./aborts.ts";
 import { type ClientContext, stoppedError } from "./context.ts";
-import { type LetterChange, storeChanges } from "./letter-changes.ts";
+import { type LetterChange, type Replan, storeChanges } from "./letter-changes.ts";
 import { firstOf, inOrder, type Placed, placeOf } from "./letter-order.ts";
 import { scanLetters } from "./letter-scan.ts";
 import { letterOf, type StoredLetter } from "./letters.ts";
@@ -37,7 +37,7 @@ export interface LettersProgress {
 export interface ManyLetters {
   readonly filter: CompiledFilter;
   /** Plans the change of one letter; a text says why it cannot be changed. */
-  readonly plan: (letter: StoredLetter) => Promise<LetterChange | string>;
+  readonly plan: Replan;
   readonly timeoutMs: number;
   readonly limit: number | undefined;
   readonly dryRun: boolean;
@@ -212,14 +212,16 @@ class Run {
   }
 
   async #store(batch: readonly LetterChange[]): Promise<void> {
-    const { signal, timeoutMs, onProgress } = this.#work;
+    const { plan, signal, timeoutMs, onProgress } = this.#work;
     if (batch.length === 0) return;
     await this.#takeTurn(batch.length);
     this.#checkOpen();
     signal?.throwIfAborted();
-    for (const outcome of await storeChanges(this.#context, batch, timeoutMs)) {
+    const outcomes = await storeChanges(this.#context, batch, timeoutMs, plan);
+    for (const [at, outcome] of outcomes.entries()) {
       if (outcome === "made") this.#done++;
-      else this.#skipped++;
+      else if (typeof outcome === "string") this.#skipped++;
+      else this.#refused.push({ letter: batch[at]?.letter.record.letter as string, why: outcome.refused });
     }
     onProgress?.(this.progress());
   }

@@ -310,6 +310,28 @@ describe("many letters", () => {
     expect(mails(world).map(({ id }) => id)).toEqual(["m1", "m1", "m4"]);
   });
 
+  it("keep their order when one of them is edited before its turn has come", async () => {
+    const world = new World();
+    for (let n = 1; n <= 5; n++) {
+      const source = { stream: "ingress", seq: n, subject: "s" } as const;
+      await world.writeLetter(cart, `i${n}`, { envelope: event({ id: `m${n}` }), source, at: n });
+    }
+    const rival = world.connect();
+    // One letter in each quarter of a second.
+    const all = world.client.deadLetters.redriveAll("", { rate: 4 });
+    await world.time.advance(100);
+    expect(mails(world)).toHaveLength(1);
+    await world.run(rival.deadLetters.edit("i3", { n: 2 }, { check: false }));
+    expect(await world.run(all)).toMatchObject({ redriven: 5, skipped: 0 });
+    expect(mails(world).map((mail) => [mail.id, mail.event?.n])).toEqual([
+      ["m1", 1],
+      ["m2", 1],
+      ["m3", 2],
+      ["m4", 1],
+      ["m5", 1],
+    ]);
+  });
+
   it("are not touched any more once the signal is aborted", async () => {
     const world = await worldWith(40);
     const controller = new AbortController();

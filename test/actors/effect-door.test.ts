@@ -29,12 +29,26 @@ const counter = defineActor("counter", {
   events: { ADD: z.object({ amount: z.number() }) },
 });
 
+/** Fails at whatever comes. */
+const raw = defineActor("raw", {
+  machine: setup({ types: { events: {} as { type: "ADD"; amount: number } } }).createMachine({
+    on: {
+      ADD: {
+        actions: assign(() => {
+          throw new Error("It is broken.");
+        }),
+      },
+    },
+  }),
+  retry: "never",
+});
+
 let system: TestSystem;
 let client: EffectClient;
 const run = <A, E>(effect: Effect.Effect<A, E>): Promise<A> => system.run(Effect.runPromise(effect));
 
 beforeEach(async () => {
-  system = await createTestSystem({ actors: [counter] });
+  system = await createTestSystem({ actors: [counter, raw] });
   client = toEffectClient(system.client);
 });
 afterEach(() => system.stop());
@@ -103,6 +117,25 @@ describe("the Effect door", () => {
     const before = system.time.elapsed();
     expect(await run(program)).toBe("interrupted");
     expect(system.time.elapsed() - before).toBeLessThan(60_000);
+  });
+
+  it("redrives until the Effect is interrupted, and exports letters as a stream", async () => {
+    const amounts = Array.from({ length: 20 }, (_, n) => n);
+    await run(Effect.all(amounts.map((amount) => client.send(raw.ref("a"), { type: "ADD", amount }))));
+    await system.advance(1000);
+    const program = Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(
+        client.deadLetters((office, signal) => office.redriveAll("type:raw", { rate: 4, signal })),
+      );
+      yield* Effect.promise(() => system.sleep(1100));
+      yield* Fiber.interrupt(fiber);
+      return yield* Stream.runCollect(client.exportDeadLetters("type:raw redrives:0"));
+    });
+    const left = [...(await run(program))].length;
+    expect(left).toBeGreaterThan(10);
+    expect(left).toBeLessThan(20);
+    await system.advance(20_000);
+    expect(await run(client.deadLetters((office) => office.list("type:raw redrives:0")))).toHaveLength(left);
   });
 
   it("reads nothing for a call that was aborted", async () => {

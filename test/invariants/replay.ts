@@ -124,11 +124,8 @@ function decideAgain(
     if (letter === undefined) return `${mail.envelope?.id} throws when it is replayed: ${String(error)}`;
     const reason = error instanceof Undeliverable ? error.reason : letter.reason;
     // What does not follow from the message (how often and when it was tried) is taken from the letter.
-    const earlier =
-      letter.firstAt === undefined
-        ? undefined
-        : { ...letter, attempts: [], at: letter.firstAt, history: letter.history?.slice(0, -1) ?? [] };
-    const dead = decideDead(definition, head, delivery, env, reason, letter.explanation, letter.attempts, earlier);
+    const { explanation, attempts } = letter;
+    const dead = decideDead(definition, head, delivery, env, reason, explanation, attempts, lifeBefore(letter));
     if (!dead.outbox.some(({ kind }) => kind === "dead"))
       return `${mail.envelope?.id} has no letter when it is replayed`;
     const { attemptCount } = letter;
@@ -156,6 +153,13 @@ function triedOf(
     return { attempts, attemptCount, firstAt, retryState: retry as Delivery["retryState"] };
   }
   return untried;
+}
+
+/** The letter as it was before its message died again, as far as the new one says; its attempts are among those of the new one. */
+function lifeBefore(letter: LetterRecord): LetterRecord | undefined {
+  const { firstAt, history = [] } = letter;
+  if (firstAt === undefined) return undefined;
+  return { ...letter, at: firstAt, attempts: [], history: history.slice(0, -1) };
 }
 
 function letterOf(commit: ActorCommit, { letter: name }: HandledMessage): LetterRecord | undefined {
