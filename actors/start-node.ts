@@ -1,4 +1,5 @@
 /** Starts an actor node inside this process. */
+import { url as inspectorUrl } from "node:inspector";
 import { hostname } from "node:os";
 import type { MeterProvider } from "@opentelemetry/api";
 import type { DeadLetteredEvent } from "../runtime/core/dead-letter-events.ts";
@@ -9,6 +10,7 @@ import type { RunnableActivity } from "../runtime/engine/definition.ts";
 import { type FaultHook, faultPoints, noFaults } from "../runtime/engine/faults.ts";
 import { ActorNode, defaultSettings, type NodeStats } from "../runtime/engine/node.ts";
 import type { NodeEvent } from "../runtime/engine/telemetry.ts";
+import { startWatchdog, type Watchdog, type WatchdogParts } from "../runtime/engine/watchdog.ts";
 import { durationMs, refuseProblems, shown, unknownOptions } from "../runtime/supervise/check-options.ts";
 import { activitiesFor } from "./activity-choice.ts";
 import type { DurationInput } from "./client/context.ts";
@@ -61,6 +63,17 @@ export interface NodeOptions extends SpaceOptions {
    * that somebody was promised not to lose.
    */
   readonly deadLetters?: DeadLetterLimits;
+  /**
+   * A message becomes a dead letter of reason `crashed` when so many processes came to their end while they handled it, after the first that made it suspect;
+   * the last one while nothing else was suspect there. `Infinity`: never. Default: 3.
+   */
+  readonly maxCrashes?: number;
+  /**
+   * Watches the event loop from another thread. When it has stood still for `after`, a line on standard error says so and names the message that is being
+   * handled; `then: "kill"` ends the process too, so that its partitions go on elsewhere. A duration alone tells. While a debugger is attached at the start
+   * nothing is watched. Default: 10 seconds, tell.
+   */
+  readonly watchdog?: DurationInput | { readonly after?: DurationInput; readonly then?: "tell" | "kill" } | "off";
   /** Receives what the node has to say. Default: warnings and errors go to standard error. */
   readonly onEvent?: (event: NodeEvent) => void;
   /**
@@ -109,7 +122,12 @@ const durations = {
   drain: "drainMs",
 } as const satisfies Partial<Record<keyof NodeOptions, keyof NodeSettings>>;
 const sizes = ["cacheBytes", "maxQueued", "maxQueuedBytes", "maxActivities"] as const;
+const defaultWatchdogMs = 10_000;
+const leastWatchdogMs = 50;
 const nodeOptionNames = [
+  "maxCrashes",
+  "watchdog",
+
   "actors",
   "activities",
   "name",
@@ -130,12 +148,17 @@ const nodeOptionNames = [
  * `SpaceIdentityError`, `InvalidNameError`.
  */
 export async function startNode(options: NodeOptions): Promise<StatewrightNode> {
-  const { settings, activities } = readOptions(options);
+  const { settings, activities, watchdog } = readOptions(options);
+  let watching: Watchdog | undefined;
   const name = options.name ?? `${hostname().slice(0, 40)}-${process.pid}-${Math.random().toString(36).slice(2, 6)}`;
   toToken(name, "a node name");
   const opened = await openSpaceLog(options, nodeOptionNames, "Cannot start a node", `statewright node ${name}`);
   try {
     const spaceName = options.space ?? defaultSpace;
+    const onEvent = options.onEvent ?? logToStderr;
+    // A debugger stops the loop too.
+    if (watchdog !== undefined && inspectorUrl() === undefined)
+      watching = startWatchdog({ node: name, ...watchdog, onEvent });
     const node = new ActorNode({
       log: opened.log,
       spaceName,
@@ -144,7 +167,8 @@ export async function startNode(options: NodeOptions): Promise<StatewrightNode> 
       work: { activities, workQueue: opened.workQueue, ingressLimits: opened.ingressLimits },
       node: name,
       settings,
-      onEvent: options.onEvent ?? logToStderr,
+      onEvent,
+      ...(watching === undefined ? {} : { watch: watching.watch }),
       fault: faultFromEnvironment() ?? noFaults,
       ...(options.onDeadLetter === undefined ? {} : { onDeadLetter: options.onDeadLetter }),
     });
@@ -168,6 +192,7 @@ export async function startNode(options: NodeOptions): Promise<StatewrightNode> 
     const stop = async (): Promise<void> => {
       await node.stop();
       unmeasure();
+      watching?.stop();
       await client.close();
       await opened.close();
     };
@@ -183,6 +208,7 @@ export async function startNode(options: NodeOptions): Promise<StatewrightNode> 
       },
     };
   } catch (error) {
+    watching?.stop();
     await opened.close();
     throw error;
   }
@@ -202,6 +228,7 @@ async function measure(
 function readOptions(options: NodeOptions): {
   readonly settings: Partial<NodeSettings>;
   readonly activities: readonly RunnableActivity[];
+  readonly watchdog: Pick<WatchdogParts, "afterMs" | "then"> | undefined;
 } {
   const problems: string[] = [];
   const settings: Partial<Record<keyof NodeSettings, number>> = {};
@@ -243,8 +270,31 @@ function readOptions(options: NodeOptions): {
   }
   if (options.onDeadLetter !== undefined && typeof options.onDeadLetter !== "function")
     problems.push(`onDeadLetter is ${shown(options.onDeadLetter)}: use a function`);
+  const { maxCrashes } = options;
+  if (maxCrashes !== undefined) {
+    if (maxCrashes === Number.POSITIVE_INFINITY || (Number.isSafeInteger(maxCrashes) && maxCrashes >= 1))
+      settings.maxCrashes = maxCrashes;
+    else problems.push(`maxCrashes is ${shown(maxCrashes)}: use a whole number from 1, or Infinity`);
+  }
+  const watchdog = readWatchdog(options.watchdog, problems);
   refuseProblems("Cannot start a node", problems);
-  return { settings, activities };
+  return { settings, activities, watchdog };
+}
+
+function readWatchdog(
+  given: NodeOptions["watchdog"],
+  problems: string[],
+): Pick<WatchdogParts, "afterMs" | "then"> | undefined {
+  if (given === "off") return undefined;
+  const isChoice = typeof given === "object" && given !== null && ("after" in given || "then" in given);
+  const { after = defaultWatchdogMs, then = "tell" } = isChoice
+    ? (given as { readonly after?: DurationInput; readonly then?: "tell" | "kill" })
+    : { after: given as DurationInput | undefined };
+  if (then !== "tell" && then !== "kill") problems.push(`watchdog.then is ${shown(then)}: use "tell" or "kill"`);
+  const afterMs = durationMs(after, isChoice ? "watchdog.after" : "watchdog", problems);
+  if (afterMs === undefined) return undefined;
+  if (afterMs < leastWatchdogMs) problems.push(`watchdog is ${afterMs} ms: use at least ${leastWatchdogMs} ms`);
+  return { afterMs, then };
 }
 
 function readDeadLetterLimits(

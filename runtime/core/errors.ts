@@ -219,6 +219,12 @@ export class ActivityValueError extends StatewrightError {
   readonly retry = "terminal";
 }
 
+/** Stands in a dead letter for an attempt in which the process that handled the message came to its end. */
+export class ProcessCrashError extends StatewrightError {
+  readonly _tag = "ProcessCrashError";
+  readonly retry = "terminal";
+}
+
 /** Throw it from a machine to dead-letter the message at once, without further attempts; from an activity to fail it without further attempts. */
 export class TerminalError extends StatewrightError {
   readonly _tag = "TerminalError";

@@ -360,17 +360,35 @@ export interface LetterRecord {
   readonly history?: readonly LetterEvent[];
 }
 
+/** An owner of a partition that came to its end while it handled messages. */
+export interface OwnerEnd {
+  /** Node name and token, as in the lease. */
+  readonly owner: string;
+  /** When the next owner found out, milliseconds since 1970. */
+  readonly at: number;
+}
+
 /**
- * Which messages were being handled in a partition whose owners came to their ends: written before they are handled, while the partition is suspect.
+ * Which messages are being handled in a partition whose owners came to their ends: written before they are handled, while the partition is suspect.
+ *
+ * Messages go by names: `i:` and `c:` with the sequence in INGRESS and CORE, `t:` with the subject of a timer, `w:` with actor and number of one that stands in
+ * line outside the mailbox. With each stand the owners, as places in `ends`, that came to their ends while it was being handled.
  */
 export interface TrialRecord {
   readonly format: number;
   /** The owner that wrote it. */
   readonly owner: string;
-  /** The messages that are being handled: how many owners came to their end while they were. */
-  readonly suspects: Readonly<Record<string, number>>;
-  /** Unless a message stands here, it is not suspect: the last sequences that were read when the partition was taken over. */
+  /** The last sequences that were stored when the partition was taken over: what came later is not suspect, unless it stands here. */
   readonly until: Cursor;
+  readonly ends: readonly OwnerEnd[];
+  /** The messages that are being handled. */
+  readonly suspects: Readonly<Record<string, readonly number[]>>;
+  /** Those that are not, and were when an owner came to its end. */
+  readonly others?: Readonly<Record<string, readonly number[]>>;
+  /** The suspect that is handled with no other one of the node under way. */
+  readonly alone?: string;
+  /** The messages that are to become dead letters without being handled again. */
+  readonly condemned?: readonly string[];
 }
 
 /** Low-water mark of a partition: everything up to these sequences is handled. */

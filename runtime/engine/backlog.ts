@@ -18,22 +18,22 @@ export class Backlog {
   readonly #context: NodeContext;
   readonly #lanes: () => Iterable<Lane>;
   readonly #onPressure: (isFull: boolean) => void;
-  readonly #onTimer: (lane: Lane, delivery: Delivery) => void;
+  readonly #onShed: (lane: Lane, delivery: Delivery) => void;
   #queued = 0;
   #queuedBytes = 0;
   #isFull = false;
 
-  /** `onTimer` receives the timers that leave memory. */
+  /** `onShed` receives what leaves memory: timers, which have another place to wait in, and messages, which are read again. */
   constructor(
     context: NodeContext,
     lanes: () => Iterable<Lane>,
     onPressure: (isFull: boolean) => void,
-    onTimer: (lane: Lane, delivery: Delivery) => void,
+    onShed: (lane: Lane, delivery: Delivery) => void,
   ) {
     this.#context = context;
     this.#lanes = lanes;
     this.#onPressure = onPressure;
-    this.#onTimer = onTimer;
+    this.#onShed = onShed;
   }
 
   /** Deliveries in memory that are not committed. */
@@ -82,9 +82,9 @@ export class Backlog {
       // It may be so for long, and its timers have another place to wait in.
       const timers = lane.queue.filter((delivery) => timerOf(delivery) !== undefined);
       lane.queue = lane.queue.filter((delivery) => timerOf(delivery) === undefined);
-      for (const delivery of timers) this.#handBack(lane, delivery);
+      for (const delivery of timers) this.#shedOne(lane, delivery);
       // Those in line are read again.
-      for (const delivery of lane.queue) if (delivery.waiting !== undefined) this.letGo(delivery);
+      for (const delivery of lane.queue) if (delivery.waiting !== undefined) this.#shedOne(lane, delivery);
       lane.queue = lane.queue.filter((delivery) => delivery.waiting === undefined);
     }
     if (this.#isFull) this.#shed(lane);
@@ -100,15 +100,12 @@ export class Backlog {
         .map((delivery) => delivery.seq);
       lane.overflow[stream] = seqs.concat(lane.overflow[stream]);
     }
-    for (const delivery of shed) {
-      if (timerOf(delivery) === undefined) this.letGo(delivery);
-      else this.#handBack(lane, delivery);
-    }
+    for (const delivery of shed) this.#shedOne(lane, delivery);
   }
 
-  #handBack(lane: Lane, delivery: Delivery): void {
+  #shedOne(lane: Lane, delivery: Delivery): void {
     this.letGo(delivery);
-    this.#onTimer(lane, timerOf(delivery) as Delivery);
+    this.#onShed(lane, timerOf(delivery) ?? delivery);
   }
 }
 

@@ -43,6 +43,8 @@ export interface NodeSettings {
   readonly maxActivities: number;
   /** A process without a sign of life for so long loses the places that its activities hold under limits. */
   readonly workerLeaseMs: number;
+  /** A message is dead when so many owners of its partition came to their ends while it was handled, the last one while it was tried alone; infinity: never. */
+  readonly maxCrashes: number;
   readonly maxRecordsPerCommit: number;
   readonly maxBytesPerCommit: number;
 }

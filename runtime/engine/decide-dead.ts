@@ -12,6 +12,7 @@ import {
   type LetterEvent,
   type LetterRecord,
   recordFormat,
+  type StoredSnapshot,
   toStoredError,
 } from "../core/records.ts";
 import type { MachineDriver, Step, StepEnv } from "../machine/driver.ts";
@@ -32,10 +33,11 @@ const largestSnapshot = 4096;
  * Decides that a message is dead: the letter is committed with the cursor that marks the message as handled.
  *
  * Details: the state stays, but for two things. A timer that is dead is not set any more. A child whose logic failed for good ends with an error, and its
- * parent is told, as in XState; or it waits to be begun again, if its definition says so.
+ * parent is told, as in XState; or it waits to be begun again, if its definition says so. Of a message
+ * that ended the process (`crashed`) the machine is not asked: only its timer is taken off, in the stored state.
  */
 export function decideDead(
-  definition: RunnableDefinition | undefined,
+  type: RunnableDefinition | undefined,
   head: Head,
   delivery: Delivery,
   env: DecideEnv,
@@ -44,6 +46,8 @@ export function decideDead(
   attempts: readonly FailedAttempt[],
   earlier: LetterRecord | undefined,
 ): Decision {
+  // What ended the process is not shown to its machine again.
+  const definition = reason === "crashed" ? undefined : type;
   let envelope: Envelope | undefined;
   try {
     envelope = envelopeOf(definition, head, delivery, env.now);
@@ -55,7 +59,9 @@ export function decideDead(
   const letter = redrive?.letter ?? letterOf(delivery, head);
   const isFailure = failures.has(reason);
   const isChild = (envelope?.kind === "start" ? envelope.birth : head.birth) !== undefined;
-  const after = isFailure && !isChild ? definition?.supervision(envelope?.event?.type).onExhausted : undefined;
+  const policy = isFailure && !isChild ? type?.supervision(envelope?.event?.type).onExhausted : undefined;
+  // Without the machine an actor cannot end: it waits for an operator.
+  const after = policy === "stop" && reason === "crashed" ? "park" : policy;
   const isLarge = delivery.data.length > Math.min(65_536, env.limits.maxRecordBytes / 4);
   const all = [...(earlier?.attempts ?? []), ...attempts];
   const event = envelope === undefined ? undefined : (envelope.event?.type ?? envelope.kind);
@@ -85,7 +91,8 @@ export function decideDead(
   const outbox: OutboxItem[] = [{ kind: "dead", letter, json: JSON.stringify(record) }];
   if (isLarge) outbox.push({ kind: "body", letter, data: delivery.data });
   outbox.push(eventOf(record));
-  const given: Given = { definition, head, delivery, env, envelope };
+  const left = reason === "crashed" ? withoutTimer(head, delivery.timer) : head;
+  const given: Given = { definition, head: left, delivery, env, envelope };
   const dead = { letter, reason, explanation };
   const beside: Beside = {
     outbox,
@@ -175,6 +182,15 @@ function endOfDead(
     // Without the logic nothing can be said of the state: it stays.
     return undefined;
   }
+}
+
+/** The head without a timer in its stored state: for a machine that is not to be loaded. */
+function withoutTimer(head: Head, timer: string | undefined): Head {
+  if (timer === undefined || head.snapshotJson === undefined) return head;
+  const { timers, ...snapshot } = JSON.parse(head.snapshotJson) as StoredSnapshot;
+  const left = Object.entries(timers ?? {}).filter(([name]) => name !== timer);
+  const kept: StoredSnapshot = left.length === 0 ? snapshot : { ...snapshot, timers: Object.fromEntries(left) };
+  return { ...head, snapshotJson: JSON.stringify(kept) };
 }
 
 /** What was thrown last, as far as the letter keeps it. */

@@ -80,6 +80,13 @@ export function decide(
   }
 }
 
+/** Decides a message whose key was applied before, without its machine. */
+export function decideDuplicate(head: Head, delivery: Delivery, env: DecideEnv): Decision {
+  const envelope = envelopeOf(undefined, head, delivery, env.now);
+  const given: Given = { definition: undefined, head, delivery, env, envelope };
+  return unchanged(given, "duplicate", JSON.stringify(delivery.duplicateOf?.answer));
+}
+
 function keyRefused({ to }: Delivery): Undeliverable {
   return new Undeliverable(
     "schema",

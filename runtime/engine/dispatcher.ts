@@ -13,7 +13,7 @@ import { AfterCommit } from "./after-commit.ts";
 import { Backlog } from "./backlog.ts";
 import { type CommitListener, Committer } from "./committer.ts";
 import { backoffMs, type NodeContext } from "./context.ts";
-import { decide } from "./decide.ts";
+import { decide, decideDuplicate } from "./decide.ts";
 import { decideDead } from "./decide-dead.ts";
 import { decideLine, decideRetry } from "./decide-waiting.ts";
 import type { DecideEnv, Decision } from "./decision.ts";
@@ -23,9 +23,10 @@ import type { FaultPoint } from "./faults.ts";
 import type { Lane } from "./lane.ts";
 import type { LiveChildren } from "./live.ts";
 import { Loader } from "./loader.ts";
-import { hasTimer } from "./logic-of.ts";
+import { hasTimer, storedTimer } from "./logic-of.ts";
 import { isWaitingTimer } from "./waiting.ts";
 import { WaitingRoom } from "./waiting-room.ts";
+import type { DecisionWatch } from "./watchdog.ts";
 
 /** What the dispatcher asks of the partition that a lane belongs to. */
 export interface LaneOwner {
@@ -35,6 +36,12 @@ export interface LaneOwner {
   postpone(delivery: Delivery, delayMs?: number): void;
   /** Decisions of the lane were committed: timers were set or cleared by them. */
   timersChanged(lane: Lane, decisions: readonly Decision[]): void;
+  /** The lane waits for a retry, or for a state that can be used; with a delivery: that one alone has to wait. */
+  rested(lane: Lane, delivery?: Delivery): void;
+  /** The message has left the lane without being handled: it comes again. */
+  putBack(delivery: Delivery): void;
+  /** Lets a message that waited outside the mailbox enter its lane later, in its turn; false: it may enter now. */
+  admit(lane: Lane, delivery: Delivery, enter: () => boolean): boolean;
   /** Nothing waits for the actor outside its mailbox any more: the records of what did can go. */
   nothingWaits(lane: Lane): void;
   /** Reads again what left memory. */
@@ -64,6 +71,7 @@ export class Dispatcher {
   readonly #waiting: WaitingRoom;
   /** One for all decisions: only `now` changes, and which lane is being decided. */
   readonly #env: DecideEnv & { now: number };
+  readonly #watch: DecisionWatch;
   #deciding: Lane | undefined;
   #ready: Lane[] = [];
   #isPumping = false;
@@ -77,6 +85,7 @@ export class Dispatcher {
     owners: ReadonlyMap<number, LaneOwner>,
     live: LiveChildren,
     hooks: {
+      readonly watch: DecisionWatch;
       readonly mayCommit: () => Promise<void> | undefined;
       readonly onFenced: () => void;
       readonly onFailed: (error: Error) => void;
@@ -85,26 +94,31 @@ export class Dispatcher {
   ) {
     this.#context = context;
     this.#owners = owners;
+    this.#watch = hooks.watch;
     this.#backlog = new Backlog(
       context,
       () => lanesOf(owners),
       hooks.onPressure,
-      (lane, delivery) => owners.get(lane.partition)?.postpone(delivery, shedTimerMs),
+      (lane, delivery) => {
+        const owner = owners.get(lane.partition);
+        if (delivery.timer === undefined || delivery.waiting !== undefined) owner?.putBack(delivery);
+        else owner?.postpone(delivery, shedTimerMs);
+      },
     );
     this.#loader = new Loader(context, {
       onLoaded: (lane) => {
         // After a takeover live children are started again.
-        live.reconcile(lane, lane.live);
+        if (!lane.isBare) live.reconcile(lane, lane.live);
         this.#makeReady(lane);
       },
-      onParked: (lane) => this.#backlog.stuck(lane),
+      onParked: (lane) => this.#rested(lane),
       onUnparked: (lane) => this.#wake(lane),
       onDone: () => this.#schedule(),
     });
     this.#failures = new Failures(
       context,
       (lane) => this.#wake(lane),
-      (lane) => this.#backlog.stuck(lane),
+      (lane) => this.#rested(lane),
     );
     this.#after = new AfterCommit(context, live);
     this.#waiting = new WaitingRoom(context, {
@@ -112,6 +126,9 @@ export class Dispatcher {
       handled: (lane, delivery) => owners.get(lane.partition)?.handled(delivery),
       wait: (lane, delayMs) => this.#failures.wait(lane, delayMs),
       wake: (lane) => this.#wake(lane),
+      rested: (lane, delivery) => owners.get(lane.partition)?.rested(lane, delivery),
+      putBack: (lane, delivery) => owners.get(lane.partition)?.putBack(delivery),
+      admit: (lane, delivery, enter) => owners.get(lane.partition)?.admit(lane, delivery, enter) ?? false,
     });
     this.#env = {
       now: 0,
@@ -188,7 +205,8 @@ export class Dispatcher {
 
   /** Loads an actor that has nothing to do: its live children are started. */
   load(lane: Lane): void {
-    if (lane.phase === "cold") this.#wake(lane);
+    if (lane.isBare && lane.phase === "ready") this.#loadAgain(lane);
+    else if (lane.phase === "cold") this.#wake(lane);
   }
 
   /** Counts a lane's deliveries out of the node's budget; it is being closed. */
@@ -225,6 +243,11 @@ export class Dispatcher {
     this.#isStopped = true;
     this.#loader.stop();
     this.committer.stop();
+  }
+
+  #rested(lane: Lane): void {
+    this.#backlog.stuck(lane);
+    this.#owners.get(lane.partition)?.rested(lane);
   }
 
   #wake(lane: Lane): void {
@@ -268,7 +291,7 @@ export class Dispatcher {
         }
         lane.isReady = false;
         left -= this.#decideSome(lane, Math.min(share, left));
-        if (lane.phase === "ready" && lane.queue.length > 0) this.#makeReady(lane);
+        if (lane.phase === "ready" && lane.queue.length > 0 && !lane.isReloadDue) this.#makeReady(lane);
       }
     }
     this.#isPumping = false;
@@ -289,11 +312,22 @@ export class Dispatcher {
     while (count < most && lane.phase === "ready" && lane.queue.length > 0) {
       count++;
       const delivery = lane.queue[0] as Delivery;
+      const isCondemned = delivery.verdict?.reason === "crashed";
+      const isMail = delivery.timer === undefined && delivery.waiting === undefined;
+      if (isCondemned !== lane.isBare && !(isMail && delivery.seq <= lane.head.cursor[delivery.stream])) {
+        this.#loadAgain(lane);
+        return count;
+      }
       if (delivery.waiting !== undefined) {
         // Whether it waits still is for the waiting room to say.
       } else if (delivery.timer !== undefined) {
         // That a migration has left it out is true only once the migration is committed: the timer's own decision does that.
-        if (lane.head.migrated === undefined && !hasTimer(lane.definition, lane.head, delivery.timer)) {
+        const isSet = isCondemned
+          ? isWaitingTimer(delivery.timer)
+            ? hasTimer(undefined, lane.head, delivery.timer)
+            : storedTimer(lane.head, delivery.timer) !== undefined
+          : lane.head.migrated !== undefined || hasTimer(lane.definition, lane.head, delivery.timer);
+        if (!isSet) {
           this.#unset(lane, delivery);
           continue;
         }
@@ -307,7 +341,9 @@ export class Dispatcher {
         }
         continue;
       }
-      const turn = this.#waiting.concerns(lane, delivery) ? this.#waiting.turn(lane, delivery) : "decide";
+      // What dies without being handled waits for nobody.
+      const asks = !(isCondemned && isMail) && this.#waiting.concerns(lane, delivery);
+      const turn = asks ? this.#waiting.turn(lane, delivery) : "decide";
       if (turn === "next") continue;
       if (turn === "stop") return count;
       // The waiting room may have put what it is about in its place.
@@ -324,6 +360,12 @@ export class Dispatcher {
     this.#waiting.moved(lane);
     this.settled(lane);
     return count;
+  }
+
+  /** The next message needs the state with its machine, or without it: it is loaded again when nothing of the lane is under way. */
+  #loadAgain(lane: Lane): void {
+    lane.isReloadDue = lane.decided.length > 0 || lane.inFlight.length > 0;
+    if (!lane.isReloadDue) this.#invalidate(lane);
   }
 
   /** The timer at the head of the queue is due, and the actor's state has none of the name. */
@@ -380,10 +422,12 @@ export class Dispatcher {
     const again: Delivery[] = [];
     for (const delivery of lane.queue) {
       // What waits is read again when the state says that it still does.
-      const back = delivery.waiting === undefined ? delivery : delivery.wokenBy;
+      const isCondemned = delivery.verdict?.reason === "crashed";
+      const back = delivery.waiting === undefined || isCondemned ? delivery : delivery.wokenBy;
       if (back === delivery) again.push(delivery);
       else {
         this.#backlog.letGo(delivery);
+        if (back === undefined) this.#owners.get(lane.partition)?.putBack(delivery);
         if (delivery.duplicateOf !== undefined && delivery.waiting !== undefined)
           lane.duplicates.set(delivery.waiting, delivery.duplicateOf);
         if (back !== undefined) {
@@ -399,7 +443,10 @@ export class Dispatcher {
     lane.aside = [];
     // What wakes a message that others wait for must not stand behind them.
     const isWake = ({ timer }: Delivery): boolean => timer !== undefined && isWaitingTimer(timer);
-    lane.queue = [...again.filter(isWake), ...again.filter((delivery) => !isWake(delivery))];
+    const [first] = again;
+    // What the state is loaded for without its machine comes before all.
+    const head = first?.verdict?.reason === "crashed" ? again.splice(0, 1) : [];
+    lane.queue = [...head, ...again.filter(isWake), ...again.filter((delivery) => !isWake(delivery))];
     if (lane.phase === "cold") this.#wake(lane);
   }
 
@@ -424,16 +471,21 @@ export class Dispatcher {
     if (delivery.verdict !== undefined && !holds(lane, delivery)) delivery.verdict = undefined;
     if (delivery.verdict !== undefined) {
       const { reason, explanation, earlier } = delivery.verdict;
+      const isCrashed = reason === "crashed";
+      if (isCrashed && delivery.duplicateOf !== undefined) return decideDuplicate(lane.head, delivery, env);
       // Spent attempts stay spent, should the commit be refused; everything else is looked at again then.
-      if (reason !== "attempts" && reason !== "terminal") delivery.verdict = undefined;
+      if (reason !== "attempts" && reason !== "terminal" && !isCrashed) delivery.verdict = undefined;
       return decideDead(lane.definition, lane.head, delivery, env, reason, explanation, delivery.attempts, earlier);
     }
+    this.#watch.begin(lane.partition, delivery);
     try {
       return decide(lane.definition, lane.head, delivery, env);
     } catch (error) {
       // The machine may have changed its context before it threw.
       lane.refreshHead();
       return this.#failures.failed(lane, delivery, error) === "wait" ? undefined : this.#decideOne(lane, delivery);
+    } finally {
+      this.#watch.end();
     }
   }
 
@@ -465,6 +517,7 @@ export class Dispatcher {
     if (hasWaited && (decisions[decisions.length - 1] as Decision).head.waiting === undefined)
       owner?.nothingWaits(lane);
     this.#after.run(lane, decisions);
+    if (lane.isReloadDue && lane.phase === "ready") this.#loadAgain(lane);
     this.#waiting.moved(lane);
     this.settled(lane);
   }

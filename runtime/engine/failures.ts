@@ -189,6 +189,8 @@ export class Failures {
 
 /** True when a verdict or a next attempt was reached on the state and with the knowledge that the lane has now. */
 export function holds(lane: Lane, delivery: Delivery): boolean {
+  // What ends the process was not judged by a state.
+  if (delivery.verdict?.reason === "crashed") return true;
   return (
     (delivery.verdict ?? delivery.next)?.on === lane.head.snapshotJson &&
     (delivery.isKeyNew || delivery.duplicateOf !== undefined || keyOf(delivery) === undefined)

@@ -47,6 +47,10 @@ export class Lane {
   /** Sequences per stream that were read and not kept, because the lane holds enough: read again later, in order. */
   readonly overflow: Record<StreamName, number[]> = { ingress: [], core: [] };
   refilling = false;
+  /** True while the state was loaded without its machine, for a message that ends the process when it is handled. */
+  isBare = false;
+  /** True while the state is to be loaded again, with its machine or without, as soon as nothing of the lane is under way. */
+  isReloadDue = false;
   /** Timers that were due while the actor took nothing: they are queued again when it does. */
   aside: Delivery[] = [];
   /** Messages that failed and wait for another attempt, as long as they are in memory. */
@@ -57,6 +61,8 @@ export class Lane {
   isHeld = false;
   /** In the phase `waiting`: until those that stand in line have been read. */
   isLineWanted = false;
+  /** While those that stand in line are being read. */
+  isLineRead = false;
   cancelTimer: (() => void) | undefined;
   /** True while the lane stands in the committer's list. */
   isDirty = false;
@@ -110,7 +116,9 @@ export class Lane {
 
   /** Takes over the loaded state, brought to the version of the machine; throws `MigrationError` and `CorruptRecordError` when it cannot be used. */
   load(seq: number, record: StateRecord | undefined, now: number): void {
-    this.head = record === undefined ? absentHead : headOf(this.address, record, this.definition, now);
+    this.isBare = this.queue[0]?.verdict?.reason === "crashed";
+    const definition = this.isBare ? undefined : this.definition;
+    this.head = record === undefined ? absentHead : headOf(this.address, record, definition, now);
     this.committed = this.head.cursor;
     this.seq = seq;
     this.phase = "ready";
@@ -163,9 +171,12 @@ export class Lane {
     this.kept.clear();
     this.isHeld = false;
     this.isLineWanted = false;
+    this.isLineRead = false;
     this.inFlight = [];
     this.decided = [];
     this.pendingKeys.clear();
+    this.isBare = false;
+    this.isReloadDue = false;
     this.cancelTimer?.();
     this.cancelTimer = undefined;
     this.head = absentHead;

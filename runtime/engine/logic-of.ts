@@ -1,6 +1,7 @@
 /** Which logic an actor runs: its type's machine, or, for a child, what its ancestors' machines name. */
 import type { Birth } from "../core/envelope.ts";
 import { CorruptRecordError } from "../core/errors.ts";
+import type { StoredSnapshot, StoredTimer } from "../core/records.ts";
 import type { MachineDriver } from "../machine/driver.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import type { Head } from "./head.ts";
@@ -31,4 +32,11 @@ export function hasTimer(definition: RunnableDefinition | undefined, head: Head,
   const { state, birth, waiting } = head;
   if (isWaitingTimer(timer)) return hasWaitingTimer(waiting, timer);
   return definition !== undefined && state !== undefined && driverOf(definition, birth).hasTimer(state, timer);
+}
+
+/** A timer as the stored state has it: for a machine that is not to be loaded. */
+export function storedTimer({ snapshotJson }: Head, timer: string): StoredTimer | undefined {
+  if (snapshotJson === undefined) return undefined;
+  const { timers } = JSON.parse(snapshotJson) as StoredSnapshot;
+  return timers !== undefined && Object.hasOwn(timers, timer) ? timers[timer] : undefined;
 }

@@ -25,6 +25,11 @@ export class LowWater {
     return this.#open.length - this.#first - this.#done.size;
   }
 
+  /** True while the message was read and is not handled. */
+  has(seq: number): boolean {
+    return seq > this.#mark && this.#open.includes(seq, this.#first) && !this.#done.has(seq);
+  }
+
   /** When the oldest that was read and is not handled was stored, milliseconds since 1970; undefined when there is none. */
   get oldestAtMs(): number | undefined {
     return this.#times[this.#first];

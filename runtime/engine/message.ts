@@ -5,7 +5,7 @@ import type { DeadReason } from "../core/records.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Head } from "./head.ts";
-import { driverOf } from "./logic-of.ts";
+import { driverOf, storedTimer } from "./logic-of.ts";
 
 /** A failure that is not the user's code: the message is to become a dead letter at once. */
 export class Undeliverable extends Error {
@@ -24,18 +24,23 @@ export function envelopeOf(
   now: number,
 ): Envelope {
   if (delivery.timer === undefined) return readEnvelope(delivery);
+  // Without the machine the state as it is stored says what comes.
   const event =
     definition === undefined || head.state === undefined
-      ? undefined
-      : driverOf(definition, head.birth).timerEvent(head.state, delivery.timer);
+      ? storedTimer(head, delivery.timer)?.event
+      : encoded(driverOf(definition, head.birth).timerEvent(head.state, delivery.timer));
   return {
     format: envelopeFormat,
     kind: "event",
     id: `timer-${delivery.timer}`,
-    event: toStored(event ?? { type: "statewright.timer" }, "event") as Envelope["event"] & object,
+    event: (event ?? { type: "statewright.timer" }) as Envelope["event"] & object,
     internal: {},
     sentAt: now,
   };
+}
+
+function encoded(event: unknown): unknown {
+  return event === undefined ? undefined : toStored(event, "event");
 }
 
 function readEnvelope(delivery: Delivery): Envelope {

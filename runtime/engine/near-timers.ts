@@ -94,6 +94,11 @@ export class NearTimers {
     return earliestMs;
   }
 
+  /** When the first of those that wait to be delivered is to be; infinity when there are none. */
+  get nextMs(): number {
+    return this.#heap.first?.dueMs ?? Number.POSITIVE_INFINITY;
+  }
+
   /** Begins to look at the clock; nothing is delivered before {@link NearTimers.release}. */
   start(): void {
     this.#wakeAt(Number.POSITIVE_INFINITY);

@@ -20,6 +20,8 @@ import { Purge } from "./purge.ts";
 import { Queries } from "./queries.ts";
 import { registerTypes } from "./registry.ts";
 import { type NodeCounters, type NodeEvent, Telemetry } from "./telemetry.ts";
+import { TrialTurns } from "./trial-turns.ts";
+import { type DecisionWatch, noWatch } from "./watchdog.ts";
 import { ActivityWorker, type WorkerStats } from "./worker.ts";
 
 /** Default settings of a node; durations in milliseconds. */
@@ -44,6 +46,7 @@ export const defaultSettings: NodeSettings = {
   drainMs: 15_000,
   maxActivities: 100,
   workerLeaseMs: 15_000,
+  maxCrashes: 3,
   maxRecordsPerCommit: 1000,
   maxBytesPerCommit: 4 * 1024 * 1024,
 };
@@ -69,6 +72,8 @@ export interface NodeParts {
   /** Random numbers in [0, 1). */
   readonly random?: () => number;
   readonly fault?: FaultHook;
+  /** Is told what is being decided. */
+  readonly watch?: DecisionWatch;
   readonly onEvent?: (event: NodeEvent) => void;
   /** Called for each message that this node has made a dead letter of, after the commit. */
   readonly onDeadLetter?: (event: DeadLetteredEvent) => unknown;
@@ -116,6 +121,7 @@ export class ActorNode {
   readonly #ownership: Ownership;
   readonly #dispatcher: Dispatcher;
   readonly #partitions = new Map<number, Partition>();
+  readonly #turns = new TrialTurns();
   readonly #purge: Purge;
   readonly #post: Post;
   readonly #queries: Queries;
@@ -180,6 +186,7 @@ export class ActorNode {
     if (parts.work !== undefined && parts.work.activities.length > 0)
       this.#worker = new ActivityWorker({ ...parts.work, context: this.#context, onFailed: this.#onFailed });
     this.#dispatcher = new Dispatcher(this.#context, this.#partitions, this.#live, {
+      watch: parts.watch ?? noWatch,
       mayCommit: () => this.#ownership.mayCommit(),
       onFenced: () => {
         this.#ownership.revalidate().catch(() => {});
@@ -303,7 +310,8 @@ export class ActorNode {
   }
 
   #open(id: number, from: string, attempt = 1): void {
-    const partition = new Partition(id, this.#context, this.#dispatcher, this.#onFailed);
+    const taken = { from, turns: this.#turns, isWell: (owner: string) => this.#ownership.isWell(owner) };
+    const partition = new Partition(id, this.#context, this.#dispatcher, taken, this.#onFailed);
     this.#partitions.set(id, partition);
     this.#queries.open(id);
     this.#office.open(id);

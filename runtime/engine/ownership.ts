@@ -11,7 +11,7 @@ import { backoffMs, type NodeContext } from "./context.ts";
 
 /** What ownership asks the node to do. */
 export interface OwnershipListener {
-  /** The partition is ours: start to read it. */
+  /** The partition is ours: start to read it. `from` is the owner that did not give it back, and empty when the last one did. */
   onGained(partition: number, from: string): void;
   /** The partition has a new owner: let go of it at once. */
   onLost(partition: number): void;
@@ -35,6 +35,8 @@ interface Lease {
   readonly owner: string;
   readonly epoch: number;
   readonly seq: number;
+  /** Whose the partition was before; empty: nobody's, or it was given back. */
+  readonly from: string;
 }
 
 /** Keeps this node's heartbeat and its share of the partitions. */
@@ -117,6 +119,14 @@ export class Ownership {
     return [...this.#members.values()]
       .filter((member) => now - member.seenMs > idleMs && member.node !== this.#context.node)
       .map((member) => member.node);
+  }
+
+  /** True when an owner is known not to have crashed: it shows signs of life, or has said goodbye. */
+  isWell(owner: string): boolean {
+    for (const member of this.#members.values()) {
+      if (member.owner === owner) return member.status === "gone" || this.#isAlive(member);
+    }
+    return false;
   }
 
   /** Forgets a node whose record was removed. */
@@ -263,7 +273,8 @@ export class Ownership {
     const known = this.#leases.get(partition);
     if (known !== undefined && known.seq >= record.seq) return;
     const lease = decodeRecord<LeaseRecord>("a lease", record.data);
-    this.#leases.set(partition, { owner: lease.owner, epoch: lease.epoch, seq: record.seq });
+    const from = known === undefined || known.owner === lease.owner ? (known?.from ?? "") : known.owner;
+    this.#leases.set(partition, { owner: lease.owner, epoch: lease.epoch, seq: record.seq, from });
     const isOurs = lease.owner === this.#context.owner;
     if (!isOurs && this.#owned.delete(partition)) {
       this.#context.telemetry.counters.leasesLost++;
@@ -274,7 +285,7 @@ export class Ownership {
         { partition },
       );
       this.#listener.onLost(partition);
-    } else if (isOurs && !this.#owned.has(partition) && !this.#busy.has(partition)) this.#gain(partition, "");
+    } else if (isOurs && !this.#owned.has(partition) && !this.#busy.has(partition)) this.#gain(partition, from);
     if (this.#isCaughtUp) this.#balanceSoon();
   }
 
@@ -304,7 +315,7 @@ export class Ownership {
       const lease = this.#leases.get(partition);
       if (shares[partition] === node) {
         if (lease?.owner === owner) {
-          if (!this.#owned.has(partition)) this.#gain(partition, "");
+          if (!this.#owned.has(partition)) this.#gain(partition, lease.from);
         } else if (lease === undefined || !this.#isHeld(lease)) void this.#take(partition, lease);
       } else if ((this.#owned.has(partition) || lease?.owner === owner) && shares[partition] !== undefined) {
         // Also a lease that is ours and not used: its release was lost, or it was taken by an append that came late.
@@ -339,7 +350,8 @@ export class Ownership {
       if (result._tag === "Appended") {
         const known = this.#leases.get(partition);
         if (known === undefined || known.seq < result.firstSeq) {
-          this.#leases.set(partition, { owner, epoch: record.epoch, seq: result.firstSeq });
+          const from = lease?.owner ?? "";
+          this.#leases.set(partition, { owner, epoch: record.epoch, seq: result.firstSeq, from });
         }
         if (this.#leases.get(partition)?.owner !== owner) return;
         if (lease !== undefined && lease.owner !== "") telemetry.counters.takeovers++;
@@ -377,7 +389,7 @@ export class Ownership {
           // The next owner's lease may have been seen before the answer came.
           const known = this.#leases.get(partition);
           if (known === undefined || known.seq < result.firstSeq)
-            this.#leases.set(partition, { owner: "", epoch: lease.epoch, seq: result.firstSeq });
+            this.#leases.set(partition, { owner: "", epoch: lease.epoch, seq: result.firstSeq, from: "" });
           return;
         }
         if (result._tag === "Conflict") return;

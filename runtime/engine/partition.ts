@@ -5,6 +5,7 @@
  * 2. The checkpoint only ever names what is handled: committed as applied, ignored, duplicate or dead (I1).
  * 3. Timer records are read too, by a reader of their own, from where the checkpoint says that all are known: what late owners set is found by it.
  * 4. After a takeover, messages that are stored are read before the first timer fires, if that takes no longer than half a second.
+ * 5. After a takeover from an owner that crashed, what it may have crashed by is handled under watch: see `trial.ts`.
  */
 import { type Address, formatAddress, partitionOf } from "../core/address.ts";
 import { fromToken } from "../core/names.ts";
@@ -19,7 +20,7 @@ import {
 import type { MailboxSubject, StreamName } from "../core/subjects.ts";
 import { sleep } from "../core/time.ts";
 import type { AppendRecord, LogReader, LogRecord } from "../log/log.ts";
-import type { NodeContext } from "./context.ts";
+import { backoffMs, type NodeContext } from "./context.ts";
 import type { Decision } from "./decision.ts";
 import { type Delivery, unaddressedType, untried } from "./delivery.ts";
 import type { Dispatcher, LaneOwner } from "./dispatcher.ts";
@@ -28,7 +29,10 @@ import { hasTimer } from "./logic-of.ts";
 import { LowWater } from "./low-water.ts";
 import type { NearTimer } from "./near-timers.ts";
 import { type TimerMarks, Timers } from "./timers.ts";
+import { Trial, type TrialHost, type TrialItem, trialName } from "./trial.ts";
+import type { TrialTurns } from "./trial-turns.ts";
 import { hasVolatile } from "./volatile.ts";
+import { isWaitingTimer } from "./waiting.ts";
 
 const refillSize = 256;
 const maxSenders = 1000;
@@ -40,6 +44,10 @@ const staleMs = 60_000;
 const longestHoldMs = 500;
 /** The checkpoint of a partition in which nothing happens is written again so often, so that a successor need not look for timers far back. */
 const timersFromStepMs = 5 * 60_000;
+/** As {@link longestHoldMs}, for a timer whose lane cannot take it when it has passed the trial. */
+const shedTimerMs = 1000;
+/** How often it is looked whether the readers have come to where the log ended at the takeover. */
+const lookMs = 50;
 /** The records of so many actors that nothing waits for any more are removed at once. */
 const maxWaitedPerRound = 100;
 const noData = new Uint8Array(0);
@@ -48,6 +56,16 @@ const noData = new Uint8Array(0);
 export interface Progress extends Pick<CheckpointRecord, "cursor" | "timersSeq" | "timersFrom"> {
   /** Timers that were handled by this owner. */
   readonly fired: number;
+}
+
+/** How a partition came to its owner. */
+export interface TakenOver {
+  /** The owner that did not give it back; empty: it was given back, or is new. */
+  readonly from: string;
+  /** True for an owner that is known not to have crashed. */
+  readonly isWell: (owner: string) => boolean;
+  /** Whose turn it is to handle suspect messages. */
+  readonly turns: TrialTurns;
 }
 
 /** How far a partition has come, as its owner says. */
@@ -74,7 +92,9 @@ export class Partition implements LaneOwner {
   readonly #lanes = new Map<string, Lane>();
   /** Sender names by token: few send much. */
   readonly #senders = new Map<string, string>();
+  readonly #taken: TakenOver;
   readonly #readers: LogReader[] = [];
+  readonly #mailReaders: LogReader[] = [];
   #water: Record<StreamName, LowWater> = { ingress: new LowWater(0), core: new LowWater(0) };
   #written: Progress = { cursor: { ingress: 0, core: 0 }, fired: 0 };
   readonly #timers: Timers;
@@ -92,9 +112,21 @@ export class Partition implements LaneOwner {
   #isClosed = false;
   #isDraining = false;
   #isPaused = false;
+  /** While the partition is suspect. */
+  #trial: Trial | undefined;
+  #isTrialFull = false;
+  /** True when the readers have come to where the log ended at the takeover; looked at while the partition is suspect. */
+  #isAllRead = false;
 
-  constructor(id: number, context: NodeContext, dispatcher: Dispatcher, onLost: (error: Error) => void) {
+  constructor(
+    id: number,
+    context: NodeContext,
+    dispatcher: Dispatcher,
+    taken: TakenOver,
+    onLost: (error: Error) => void,
+  ) {
     this.id = id;
+    this.#taken = taken;
     this.#context = context;
     this.#dispatcher = dispatcher;
     this.#onLost = onLost;
@@ -136,11 +168,10 @@ export class Partition implements LaneOwner {
   /** Reads the checkpoint and opens both mailboxes; resolves when messages flow. */
   async open(): Promise<void> {
     const { log, subjects, time } = this.#context;
-    const record = await log.last("core", subjects.checkpoint(this.id));
-    if (hasVolatile(this.#context.definitions.values())) {
-      const [ingress, core] = await Promise.all([log.state("ingress"), log.state("core")]);
-      this.#before = { ingress: ingress.lastSeq, core: core.lastSeq };
-    }
+    const [record, trial] = await log.lastMany("core", [subjects.checkpoint(this.id), subjects.trial(this.id)]);
+    const isSuspect = this.#isSuspect(trial);
+    const isVolatile = hasVolatile(this.#context.definitions.values());
+    const [ingress, core] = isSuspect || isVolatile ? await Promise.all([log.state("ingress"), log.state("core")]) : [];
     if (this.#isClosed) return;
     let checkpoint: TimerMarks = {};
     if (record !== undefined) {
@@ -150,36 +181,136 @@ export class Partition implements LaneOwner {
       this.#marks = [...stored.marks];
       checkpoint = stored;
     }
+    const last = { ingress: ingress?.lastSeq ?? 0, core: core?.lastSeq ?? 0 };
+    if (isVolatile) this.#before = last;
+    if (isSuspect) this.#beginTrial(trial, last);
     // All readers, and what is due by the clock.
     let isBehind = 4;
     const caughtUp = (): void => {
-      if (--isBehind === 0) this.#timers.release();
+      if (--isBehind > 0) return;
+      this.#timers.release();
+      if (this.#trial !== undefined) void this.#watchReaders(last);
     };
     this.#cancelHold = time.after(longestHoldMs, () => this.#timers.release());
     void this.#timers.open(checkpoint).then(caughtUp);
-    const read = (stream: StreamName, filter: string, afterSeq: number, onRecord: (found: LogRecord) => void): void => {
-      this.#readers.push(
-        log.read(stream, {
-          filters: [filter],
-          from: { seq: afterSeq + 1 },
-          onRecord: (found) => {
-            if (!this.#isClosed && !this.#isDraining) onRecord(found);
-          },
-          onCaughtUp: caughtUp,
-          onError: (error) => {
-            if (!this.#isClosed) this.#onLost(error);
-          },
-        }),
-      );
+    const read = (
+      stream: StreamName,
+      filter: string,
+      afterSeq: number,
+      onRecord: (found: LogRecord) => void,
+    ): LogReader => {
+      const reader = log.read(stream, {
+        filters: [filter],
+        from: { seq: afterSeq + 1 },
+        onRecord: (found) => {
+          if (!this.#isClosed && !this.#isDraining) onRecord(found);
+        },
+        onCaughtUp: caughtUp,
+        onError: (error) => {
+          if (!this.#isClosed) this.#onLost(error);
+        },
+      });
+      this.#readers.push(reader);
+      return reader;
     };
     for (const stream of ["ingress", "core"] as const) {
-      read(stream, this.#mailboxOf(stream), this.#water[stream].mark, (found) => this.#onRecord(stream, found));
+      const { mark } = this.#water[stream];
+      const reader = read(stream, this.#mailboxOf(stream), mark, (found) => this.#onRecord(stream, found));
+      this.#mailReaders.push(reader);
     }
     // One reader with two filters would do, but costs the server several times as much.
     read("core", subjects.timersOfPartition(this.id), this.#timers.seenSeq, (found) => this.#timers.seen(found));
     if (this.#isPaused) for (const reader of this.#readers) reader.pause();
     await Promise.all(this.#readers.map((reader) => reader.ready));
-    await this.#wakeLive();
+    // A suspect partition's are woken when it has stood its trial.
+    if (this.#trial === undefined) await this.#wakeLive();
+  }
+
+  #isSuspect(record: LogRecord | undefined): boolean {
+    const { from, isWell } = this.#taken;
+    if (this.#context.settings.maxCrashes === Number.POSITIVE_INFINITY) return false;
+    return record !== undefined || (from !== "" && !isWell(from));
+  }
+
+  #beginTrial(record: LogRecord | undefined, last: Record<StreamName, number>): void {
+    const { from, isWell, turns } = this.#taken;
+    const host: TrialHost = {
+      deliver: (item) => this.#deliver(item),
+      putAside: ({ lane, address, delivery }) => {
+        if (delivery.timer === undefined) this.#laneOf(lane, address).overflow[delivery.stream].push(delivery.seq);
+        else this.#timers.postpone(delivery.subject, shedTimerMs);
+      },
+      isResting: ({ lane, delivery: { timer } }) => {
+        const phase = this.#lanes.get(lane)?.phase;
+        return phase === "parked" || (phase === "waiting" && (timer === undefined || !isWaitingTimer(timer)));
+      },
+      isAllRead: (untilMs) => {
+        if (!this.#isAllRead || this.#timers.nextMs <= untilMs) return false;
+        for (const { isLineWanted, isLineRead } of this.#lanes.values()) if (isLineWanted || isLineRead) return false;
+        return true;
+      },
+      mayCome: (name) => this.#mayCome(name),
+      onFull: (isFull) => {
+        this.#isTrialFull = isFull;
+        if (this.#isPaused) return;
+        for (const reader of this.#mailReaders) {
+          if (isFull) reader.pause();
+          else reader.resume();
+        }
+      },
+      onThrough: () => void this.#wakeLiveSurely(),
+      onOver: () => {
+        this.#trial = undefined;
+      },
+      onFailed: (error) => {
+        if (!this.#isClosed && !this.#isDraining) this.#onLost(error);
+      },
+    };
+    this.#trial = new Trial(this.id, this.#context, turns, host, { from, record, last, isWell });
+  }
+
+  /** Notes when the readers have shown all that was stored at the takeover. */
+  async #watchReaders(last: Record<StreamName, number>): Promise<void> {
+    const { log, time } = this.#context;
+    for (const stream of ["ingress", "core"] as const) {
+      while (!this.#isClosed) {
+        try {
+          // Only the leader knows what there is.
+          const next = await log.next(stream, this.#mailboxOf(stream), this.#water[stream].readUpTo + 1);
+          if (next === undefined || next.seq > last[stream]) break;
+        } catch {
+          // Asked again below.
+        }
+        await sleep(time, lookMs);
+      }
+    }
+    this.#isAllRead = true;
+  }
+
+  /** False when the message with the name is handled, or gone. */
+  #mayCome(name: string): boolean {
+    const rest = name.slice(2);
+    switch (name[0]) {
+      case "i":
+        return this.#water.ingress.has(Number(rest));
+      case "c":
+        return this.#water.core.has(Number(rest));
+      case "t":
+        return this.#timers.has(rest);
+      default:
+        return true;
+    }
+  }
+
+  async #wakeLiveSurely(): Promise<void> {
+    const { time, random } = this.#context;
+    for (let attempt = 1; !this.#isClosed && !this.#isDraining; attempt++) {
+      try {
+        return await this.#wakeLive();
+      } catch {
+        await sleep(time, backoffMs(attempt, random));
+      }
+    }
   }
 
   /** Loads the actors that have live children, so that these are started. */
@@ -203,12 +334,15 @@ export class Partition implements LaneOwner {
 
   resume(): void {
     this.#isPaused = false;
-    for (const reader of this.#readers) reader.resume();
+    for (const reader of this.#readers) {
+      if (!this.#isTrialFull || !this.#mailReaders.includes(reader)) reader.resume();
+    }
   }
 
   /** Stops reading and lets what is decided be committed; what is not decided is left to the next owner. */
   async drain(): Promise<void> {
     this.#isDraining = true;
+    this.#trial?.close();
     this.#stopTimers();
     for (const reader of this.#readers) reader.stop();
     this.#dropUndecided();
@@ -224,6 +358,7 @@ export class Partition implements LaneOwner {
       this.#dropUndecided();
       this.#dispatcher.committer.kick();
     }
+    if (!this.#isClosed) await this.#trial?.leave();
   }
 
   /** But for what the next owner would skip, as long as it can be decided here. */
@@ -237,6 +372,7 @@ export class Partition implements LaneOwner {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#trial?.close();
     this.#stopTimers();
     for (const reader of this.#readers) reader.stop();
     for (const lane of this.#lanes.values()) this.#dispatcher.release(lane);
@@ -251,6 +387,7 @@ export class Partition implements LaneOwner {
       this.#fired++;
       this.#timers.handled(delivery.subject);
     }
+    this.#trial?.handled(trialName(delivery));
   }
 
   nothingWaits(lane: Lane): void {
@@ -259,6 +396,22 @@ export class Partition implements LaneOwner {
 
   postpone(delivery: Delivery, delayMs?: number): void {
     this.#timers.postpone(delivery.subject, delayMs);
+    this.#trial?.left(trialName(delivery));
+  }
+
+  putBack(delivery: Delivery): void {
+    this.#trial?.left(trialName(delivery));
+  }
+
+  rested(lane: Lane, delivery?: Delivery): void {
+    if (delivery === undefined) this.#trial?.rested(lane.name);
+    else this.#trial?.setAside(trialName(delivery));
+  }
+
+  admit(lane: Lane, delivery: Delivery, enter: () => boolean): boolean {
+    if (!this.#holds(delivery)) return false;
+    this.#trial?.offer({ ...itemOf(lane, delivery), enter, onTaken: () => {} });
+    return true;
   }
 
   timersChanged(lane: Lane, decisions: readonly Decision[]): void {
@@ -268,7 +421,7 @@ export class Partition implements LaneOwner {
       }
     }
     const { head } = decisions[decisions.length - 1] as Decision;
-    if (lane.definition === undefined) return;
+    if (lane.definition === undefined || lane.isBare) return;
     this.#timers.keepOnly(lane.name, lane.seq, (timer) => hasTimer(lane.definition, head, timer));
   }
 
@@ -396,21 +549,23 @@ export class Partition implements LaneOwner {
         let found = 0;
         let isGone = false;
         let isAway = false;
+        const onTrial: Array<readonly [number, Promise<boolean>]> = [];
+        const take = (record: LogRecord): void => {
+          const taken = this.#takeAgain(lane, this.#delivery(stream, record, lane.address));
+          if (taken === undefined) found = record.seq;
+          else onTrial.push([record.seq, taken]);
+        };
         try {
           for await (const record of log.scan(stream, filter, { fromSeq, limit: refillSize })) {
             if (record.seq > last || this.#isClosed || lane.isClosed) break;
-            found = record.seq;
-            this.#dispatcher.accept(lane, this.#delivery(stream, record, lane.address), true);
+            take(record);
           }
-          if (found === 0) {
+          if (found === 0 && onTrial.length === 0) {
             // Whoever served the scan may lag behind: only the leader knows that nothing is left.
             const next = await log.next(stream, filter, fromSeq);
             if (this.#isClosed || lane.isClosed) return;
             isGone = next === undefined || next.seq > last;
-            if (next !== undefined && !isGone) {
-              found = next.seq;
-              this.#dispatcher.accept(lane, this.#delivery(stream, next, lane.address), true);
-            }
+            if (next !== undefined && !isGone) take(next);
           }
         } catch {
           isAway = true;
@@ -418,6 +573,11 @@ export class Partition implements LaneOwner {
         if (isGone) {
           // Purged by an owner that handled them before it lost the partition.
           for (const seq of lane.overflow[stream]) if (seq <= last) this.#water[stream].handled(seq);
+        }
+        // Until they stand in the lane what is read meanwhile is kept behind them.
+        for (const [seq, taken] of onTrial) {
+          if (!(await taken)) return;
+          found = seq;
         }
         // What came before a scan broke off is in the queue.
         lane.overflow[stream] = lane.overflow[stream].filter((seq) => seq > (isGone ? last : found));
@@ -451,7 +611,35 @@ export class Partition implements LaneOwner {
       this.#water[stream].handled(record.seq);
       return;
     }
-    if (!this.#dispatcher.accept(lane, delivery, false)) lane.overflow[stream].push(record.seq);
+    if (this.#holds(delivery)) this.#trial?.offer(itemOf(lane, delivery));
+    else if (!this.#dispatcher.accept(lane, delivery, false)) lane.overflow[stream].push(record.seq);
+  }
+
+  #holds(delivery: Delivery): boolean {
+    return this.#trial?.holds(trialName(delivery)) ?? false;
+  }
+
+  /** Takes a message that was read again; undefined when it stands in its lane, otherwise told later whether it does. */
+  #takeAgain(lane: Lane, delivery: Delivery): Promise<boolean> | undefined {
+    if (!this.#holds(delivery)) {
+      this.#dispatcher.accept(lane, delivery, true);
+      return undefined;
+    }
+    return new Promise((onTaken) => this.#trial?.offer({ ...itemOf(lane, delivery), onTaken }));
+  }
+
+  /** A message has its turn in the trial; false when its lane cannot take it. */
+  #deliver({ lane: name, address, delivery, enter, onTaken }: TrialItem): boolean {
+    if (enter !== undefined) return enter();
+    // The lane may have left memory meanwhile.
+    const lane = this.#laneOf(name, address);
+    if (this.#dispatcher.accept(lane, delivery, onTaken !== undefined)) {
+      if (lane.phase === "waiting" || lane.phase === "parked") this.rested(lane);
+      return true;
+    }
+    if (delivery.timer === undefined) lane.overflow[delivery.stream].push(delivery.seq);
+    else this.#timers.postpone(delivery.subject, shedTimerMs);
+    return false;
   }
 
   #mailboxOf(stream: StreamName): string {
@@ -479,7 +667,9 @@ export class Partition implements LaneOwner {
       data: noData,
       unaddressable: undefined,
     };
-    return this.#dispatcher.accept(lane, delivery, false);
+    if (!this.#holds(delivery)) return this.#dispatcher.accept(lane, delivery, false);
+    this.#trial?.offer(itemOf(lane, delivery));
+    return true;
   }
 
   /** Why a message cannot be delivered by its subject; undefined when it can. */
@@ -523,4 +713,8 @@ export class Partition implements LaneOwner {
     }
     return lane;
   }
+}
+
+function itemOf({ name, address }: Lane, delivery: Delivery): TrialItem {
+  return { name: trialName(delivery), lane: name, address, delivery };
 }

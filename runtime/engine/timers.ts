@@ -75,6 +75,16 @@ export class Timers {
     return this.#near.size;
   }
 
+  /** As {@link NearTimers.nextMs}. */
+  get nextMs(): number {
+    return this.#near.nextMs;
+  }
+
+  /** True while the timer is in memory: due soon, or due and not handled. */
+  has(subject: string): boolean {
+    return this.#near.get(subject) !== undefined;
+  }
+
   /** When the first of them was or is due; infinity when there are none. */
   get earliestMs(): number {
     return this.#near.earliestMs;

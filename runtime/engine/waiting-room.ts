@@ -42,6 +42,10 @@ export interface WaitingHost {
   wait(lane: Lane, delayMs: number): void;
   /** The lane has something to do. */
   wake(lane: Lane): void;
+  /** As for the lane's owner. */
+  rested(lane: Lane, delivery?: Delivery): void;
+  putBack(lane: Lane, delivery: Delivery): void;
+  admit(lane: Lane, delivery: Delivery, enter: () => boolean): boolean;
 }
 
 /** A hold that ends so soon is waited for in memory, by so many messages. */
@@ -140,12 +144,15 @@ export class WaitingRoom {
     // It is read again when the line is.
     lane.queue.shift();
     this.#host.backlog.letGo(delivery);
+    this.#host.putBack(lane, delivery);
     return "next";
   }
 
   #woken(lane: Lane, delivery: Delivery, timer: string, waiting: Waiting): Turn {
     if (timer.startsWith("l")) {
-      this.#setAside(lane, delivery);
+      lane.queue.shift();
+      this.#host.backlog.letGo(delivery);
+      lane.aside.push(delivery);
       return this.#wantLine(lane);
     }
     const n = numberIn(timer);
@@ -167,13 +174,14 @@ export class WaitingRoom {
         isKeyNew: false,
         verdict: undefined,
         next: undefined,
+        ...condemned(delivery, kept),
       });
       return this.#turnOfWaiting(lane, lane.queue[0] as Delivery, n);
     }
     lane.phase = "waiting";
     this.#read(lane, [n], ([found]) => {
       if (found === undefined) return;
-      this.#replace(lane, delivery, { ...found, wokenBy: delivery });
+      this.#replace(lane, delivery, { ...found, wokenBy: delivery, ...condemned(delivery, found) });
       this.#goOn(lane);
     });
     return "stop";
@@ -204,7 +212,10 @@ export class WaitingRoom {
   }
 
   #keepAside(lane: Lane, delivery: Delivery): void {
-    if (delivery.waiting === undefined || delivery.wokenBy !== undefined) lane.aside.push(delivery.wokenBy ?? delivery);
+    if (delivery.waiting === undefined || delivery.wokenBy !== undefined) {
+      lane.aside.push(delivery.wokenBy ?? delivery);
+      this.#host.rested(lane, delivery);
+    } else this.#host.putBack(lane, delivery);
   }
 
   /** The lane waits until those in line are read; that begins when nothing of it is uncommitted. */
@@ -220,11 +231,23 @@ export class WaitingRoom {
     const wanted: number[] = [];
     for (let n = waiting.from; n < waiting.next && wanted.length < linePerRead; n++)
       if (isInLine(waiting, n)) wanted.push(n);
+    const { head } = lane;
+    lane.isLineRead = true;
     this.#read(lane, wanted, (found) => {
+      lane.isLineRead = false;
       const line = found.filter((each) => each !== undefined);
-      lane.queue = line.concat(lane.queue);
-      for (const delivery of line) this.#host.backlog.hold(delivery);
-      this.#goOn(lane);
+      const enter = (some: readonly Delivery[]): boolean => {
+        // As long as it waited to enter the lane may have moved on.
+        if (lane.phase !== "waiting" || lane.head !== head) return false;
+        lane.queue = some.concat(lane.queue);
+        for (const delivery of some) this.#host.backlog.hold(delivery);
+        this.#goOn(lane);
+        return true;
+      };
+      const [first] = line;
+      // While the partition is suspect they enter one by one.
+      if (first !== undefined && this.#host.admit(lane, first, () => enter([first]))) this.#host.rested(lane);
+      else enter(line);
     });
   }
 
@@ -282,6 +305,13 @@ export class WaitingRoom {
   #senderOf({ source }: WaitingRecord): string | undefined {
     return source.stream === "ingress" ? fromToken(this.#context.subjects.senderToken(source.subject)) : undefined;
   }
+}
+
+/** What a message is given by the timer that wakes it, when it has ended one process after the other. */
+function condemned({ verdict, attempts }: Delivery, found: Delivery): Partial<Delivery> {
+  if (verdict?.reason !== "crashed") return {};
+  const all = [...found.attempts, ...attempts];
+  return { verdict, attempts: all, attemptCount: found.attemptCount + attempts.length };
 }
 
 /** A timer that is in memory and that all others wait for comes first; false when it is not there. */

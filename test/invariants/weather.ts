@@ -8,6 +8,8 @@ const usualSettings: Partial<NodeSettings> = {
   leaseMs: 1200,
   checkpointMs: 250,
   purgeMs: 400,
+  // Worlds in which a message meets three deaths by chance are drawn now and then.
+  maxCrashes: 1000,
   // More than a client's window, the broker's timeout and its longest delay together: see sim-client.ts.
   ingressGraceMs: 900,
   passivateMs: 4000,

@@ -1,0 +1,148 @@
+/** Messages that end the process: they are found, tried alone, and become dead letters; everything else goes on. */
+import { afterEach, describe, expect, it } from "vitest";
+import { DeadlyWorld, victim } from "./deadly-world.ts";
+
+let world: DeadlyWorld | undefined;
+afterEach(async () => {
+  await world?.stop();
+  world = undefined;
+});
+
+const add = (uid: string, more: object = {}) => ({ type: "ADD" as const, uid, ...more });
+
+describe("a message that ends the process", () => {
+  it("becomes a dead letter when three owners have ended since it was suspect, and the others are applied in order", async () => {
+    world = await DeadlyWorld.start();
+    for (const uid of ["1", "2"]) await world.send("a", add(uid));
+    await world.send("a", add("bad", { deadly: true }));
+    for (const uid of ["3", "4"]) await world.send("a", add(uid));
+    for (const uid of ["5", "6"]) await world.send("b", add(uid));
+    await world.advance(60_000);
+
+    expect(await world.logOf("a")).toEqual(["1", "2", "3", "4"]);
+    expect(await world.logOf("b")).toEqual(["5", "6"]);
+    const [letter, ...others] = await world.letters();
+    expect(others).toEqual([]);
+    expect(letter).toMatchObject({ reason: "crashed", to: { type: "victim", id: "a" } });
+    expect(letter?.explanation).toMatch(
+      /^3 processes \(node-2, node-3, node-4\) came to an end .* tried alone\. It was "ADD"/,
+    );
+    const { attempts } = (await world.system.run(world.system.client.deadLetters.get(letter?.letter ?? ""))) as {
+      attempts: readonly { node: string; error: { name: string } }[];
+    };
+    expect(attempts.map(({ node, error }) => [node, error.name])).toEqual(
+      ["node-2", "node-3", "node-4"].map((node) => [node, "ProcessCrashError"]),
+    );
+    // The first owner was not suspected yet.
+    expect(world.deaths).toBe(4);
+    expect(world.alive[0]?.stats().counters.deadLettersByReason).toEqual({ crashed: 1 });
+    expect(world.trials).toEqual([]);
+  });
+
+  it("is handled so often as the setting says", async () => {
+    world = await DeadlyWorld.start({ settings: { maxCrashes: 1 } });
+    await world.send("a", add("bad", { deadly: true }));
+    await world.advance(60_000);
+    expect(world.deaths).toBe(3);
+    expect(await world.letters()).toMatchObject([{ reason: "crashed" }]);
+  });
+
+  it("is handled again and again when the setting is infinite", async () => {
+    world = await DeadlyWorld.start({ settings: { maxCrashes: Number.POSITIVE_INFINITY } });
+    await world.send("a", add("bad", { deadly: true }));
+    await world.advance(60_000);
+    expect(world.deaths).toBeGreaterThan(20);
+    expect(await world.letters()).toEqual([]);
+    expect(world.system.broker.journal("core", "sw.test.core.*.trial")).toEqual([]);
+  });
+
+  it("is found among hundreds on several partitions and nodes", async () => {
+    world = await DeadlyWorld.start({ nodes: 2, partitions: 4 });
+    for (const node of world.alive) node.freeze();
+    for (let i = 0; i < 300; i++) {
+      const deadly = i === 40 || i === 170;
+      await world.send(String(i % 7), add(String(i), deadly ? { deadly } : {}));
+    }
+    for (const node of world.alive) node.thaw();
+    await world.advance(120_000);
+    expect((await world.letters()).map(({ reason }) => reason)).toEqual(["crashed", "crashed"]);
+    for (let actor = 0; actor < 7; actor++) {
+      const wanted = Array.from({ length: 300 }, (_, i) => i).filter((i) => i % 7 === actor && i !== 40 && i !== 170);
+      expect(await world.logOf(String(actor))).toEqual(wanted.map(String));
+    }
+    expect(world.trials).toEqual([]);
+  });
+
+  it("may be a timer: it is not set any more, and the actor goes on", async () => {
+    world = await DeadlyWorld.start();
+    await world.send("a", { type: "SET", uid: "bad", delay: 500, deadly: true });
+    await world.send("a", { type: "SET", uid: "good", delay: 900 });
+    await world.advance(60_000);
+    expect(await world.logOf("a")).toEqual(["good"]);
+    expect(await world.letters()).toMatchObject([{ reason: "crashed" }]);
+    const { deaths } = world;
+    // The next owner reads the timers again.
+    world.crash(world.alive[0] as never);
+    await world.advance(30_000);
+    await world.send("a", add("more"));
+    await world.advance(30_000);
+    expect(world.deaths).toBe(deaths);
+    expect(await world.logOf("a")).toEqual(["good", "more"]);
+  });
+
+  it("may be one that failed before and is tried again", async () => {
+    world = await DeadlyWorld.start({ define: (hook) => victim(hook, { retry: { base: 3000, jitter: "none" } }) });
+    await world.send("a", add("bad", { deadly: true, fails: true }));
+    await world.send("a", add("1"));
+    await world.advance(60_000);
+    expect(await world.logOf("a")).toEqual(["1"]);
+    const [letter] = await world.letters();
+    expect(letter).toMatchObject({ reason: "crashed", attemptCount: 4 });
+    expect(world.trials).toEqual([]);
+  });
+
+  it("may stand in line behind one that is tried again", async () => {
+    world = await DeadlyWorld.start({ define: (hook) => victim(hook, { retry: { base: 10_000, jitter: "none" } }) });
+    await world.send("a", add("late", { fails: true }));
+    await world.send("a", add("1"));
+    await world.send("a", add("bad", { deadly: true }));
+    await world.send("a", add("2"));
+    await world.advance(90_000);
+    expect(await world.logOf("a")).toEqual(["late", "1", "2"]);
+    expect(await world.letters()).toMatchObject([{ reason: "crashed" }]);
+    expect(world.deaths).toBe(4);
+    expect(world.trials).toEqual([]);
+  });
+
+  it("parks its actor where the policy says so, and where it says stop", async () => {
+    for (const onExhausted of ["park", "stop"] as const) {
+      world = await DeadlyWorld.start({ define: (hook) => victim(hook, { onExhausted }) });
+      await world.send("a", add("bad", { deadly: true }));
+      await world.send("a", add("1"));
+      await world.advance(60_000);
+      expect(await world.logOf("a")).toEqual([]);
+      const [letter] = await world.letters();
+      expect(letter).toMatchObject({ reason: "crashed" });
+      await world.stop();
+    }
+    world = undefined;
+  });
+});
+
+describe("an end of a process that no message is to blame for", () => {
+  it("is not counted when the node stops in order in the middle of a trial", async () => {
+    world = await DeadlyWorld.start({ partitions: 1, settings: { maxCrashes: 1 } });
+    await world.send("a", add("1"));
+    world.crash(world.alive[0] as never);
+    for (let i = 0; i < 6; i++) {
+      await world.advance(400);
+      await world.send("a", add(`x${i}`));
+      const [node] = world.alive;
+      await world.startNode();
+      if (node !== undefined) await world.stopNode(node);
+    }
+    await world.advance(20_000);
+    expect(await world.letters()).toEqual([]);
+    expect(world.trials).toEqual([]);
+  });
+});
