@@ -21,7 +21,12 @@ const counter = setup({
       ({ event }) => ({ type: "ADDED", amount: event.amount }),
     ),
   },
-  guards: { isPositive: ({ event }) => event.amount > 0 },
+  guards: {
+    isPositive: ({ event }) => {
+      if (event.amount > 1e9) throw new Error("That is too much.");
+      return event.amount > 0;
+    },
+  },
 }).createMachine({
   id: "counter",
   context: { count: 0, sum: 0, last: "", padding },
@@ -93,6 +98,8 @@ export function fragileActor(isBroken: boolean): AnyActorDefinition {
 
 /** Counts, and tells a sink about it. */
 export const counterActor = defineActor("counter", { machine: counter });
+/** As {@link counterActor}, and parked by what it cannot take. */
+export const parkingActor = defineActor("counter", { machine: counter, retry: "never", onExhausted: "park" });
 /** Receives what counters tell. */
 export const sinkActor = defineActor("sink", { machine: sink });
 /** Counts and answers. */

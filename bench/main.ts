@@ -1,9 +1,10 @@
-/** `npm run bench -- throughput|hot|ask|memory|decide|timers|redrive|volatile [--json] [--runs N]`: speeds as ratios to the floor measured in the same run. */
+/** `npm run bench -- throughput|hot|ask|memory|decide|timers|redrive|parked|volatile [--json] [--runs N]`: speeds as ratios to the floor measured in the same run. */
 import { parseArgs } from "node:util";
 import { startEmbeddedServer } from "../index.ts";
 import { measureAsk } from "./ask.ts";
 import { measureDecide } from "./decide.ts";
 import { measureMemory } from "./memory.ts";
+import { measureParked } from "./parked.ts";
 import { measureRedrive } from "./redrive.ts";
 import type { Result } from "./results.ts";
 import { measureThroughput } from "./throughput.ts";
@@ -19,6 +20,7 @@ const help = `npm run bench -- <workload…> [--json] [--runs N]
   timers       how late 2,000 timers over 10 s are, and how long a node takes to its first timer after a crash with up to
                1,000,000 others stored that are due in a year (needs 2 GB of disk for a while)
   redrive      50,000 dead letters of 1,000 actors: until they are in their mailboxes again, and until they are applied
+  parked       900 actors that run beside 100 that are parked, and beside 100 more that run
   volatile     10,000 actors that send nothing, with a stored state and with delivery at-most-once
   decide       transitions per second of one core without a broker, with the state in memory and read from storage
 
@@ -39,6 +41,7 @@ const workloads: Record<string, (url: string, runs: number, note: (line: string)
   decide: measureDecide,
   timers: measureTimers,
   redrive: measureRedrive,
+  parked: measureParked,
   volatile: measureVolatile,
 };
 const wanted = positionals.length > 0 ? positionals : Object.keys(workloads);

@@ -1,5 +1,6 @@
 /** Messages per second of one node process, beside the floor in the same run. */
 import { fork } from "node:child_process";
+import type { NodeStats } from "../index.ts";
 import { partitionOf } from "../runtime/core/address.ts";
 import { encodeEnvelope } from "../runtime/core/envelope.ts";
 import { Subjects } from "../runtime/core/subjects.ts";
@@ -62,12 +63,15 @@ export async function measureThroughput(
   ];
 }
 
-async function load(
+/** Stores messages for so many counters; `amount` for all of them, or one that differs from message to message. */
+export async function load(
   opened: Awaited<ReturnType<typeof openJetStreamLog>>,
   space: string,
   keys: number,
   messages: number,
+  amount?: number,
 ): Promise<void> {
+  const name = amount === undefined ? "m" : "first";
   const subjects = new Subjects(space);
   const { partitions } = opened.space;
   const sentAt = Date.now();
@@ -75,10 +79,10 @@ async function load(
     const records = Array.from({ length: Math.min(500, messages - from) }, (_, i) => {
       const n = from + i;
       const to = { type: "counter", id: `k${n % keys}` };
-      const event = { type: "ADD", amount: 1 + (n % 7), id: `s${n % keys}` };
+      const event = { type: "ADD", amount: amount ?? 1 + (n % 7), id: `s${n % keys}` };
       return {
-        subject: subjects.ingress("bench", partitionOf(to, partitions), to, `m${n}`),
-        data: encodeEnvelope({ format: 1, kind: "event", id: `m${n}`, event, sentAt }),
+        subject: subjects.ingress("bench", partitionOf(to, partitions), to, `${name}${n}`),
+        data: encodeEnvelope({ format: 1, kind: "event", id: `${name}${n}`, event, sentAt }),
       };
     });
     const result = await opened.log.append("ingress", records);
@@ -86,14 +90,21 @@ async function load(
   }
 }
 
-function runWorker(mode: string, url: string, space: string, expected: number): Promise<{ readonly tookMs: number }> {
+/** What a worker tells when it has handled all. */
+interface WorkerReport {
+  readonly tookMs: number;
+  readonly counters?: NodeStats["counters"];
+}
+
+/** Runs a worker process until it has handled what is expected. */
+export function runWorker(mode: string, url: string, space: string, expected: number): Promise<WorkerReport> {
   return new Promise((resolve, reject) => {
     const child = fork(new URL("./worker.ts", import.meta.url), [mode, url, space, String(expected)], {
       execArgv: ["--import", "tsx", ...(process.env.PROF ? ["--cpu-prof", "--cpu-prof-dir=/tmp/prof"] : [])],
     });
-    let report: { readonly tookMs: number } | undefined;
+    let report: WorkerReport | undefined;
     child.on("message", (message) => {
-      report = message as { readonly tookMs: number };
+      report = message as WorkerReport;
     });
     child.on("exit", (code) => {
       if (report === undefined) reject(new Error(`The ${mode} process ended with code ${code} and no report.`));

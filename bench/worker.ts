@@ -1,7 +1,7 @@
 /** A process of a benchmark: runs a node or the floor until all messages are handled, and reports to its parent. */
 import { startNode } from "../index.ts";
 import { openJetStreamLog } from "../runtime/jetstream/jetstream-log.ts";
-import { askedActor, counterActor, fragileActor, readActors, sinkActor, timerActor } from "./actors.ts";
+import { askedActor, counterActor, fragileActor, parkingActor, readActors, sinkActor, timerActor } from "./actors.ts";
 import { runFloor } from "./floor.ts";
 
 const [mode, url, space, expectedText] = process.argv.slice(2) as [string, string, string, string];
@@ -106,17 +106,18 @@ if (mode === "floor") {
     space,
     name: "bench",
     assumeSyncAlways: true,
-    actors: [counterActor, sinkActor, askedActor],
+    actors: [mode === "parking" ? parkingActor : counterActor, sinkActor, askedActor],
     onEvent: (event) => {
       if (startedMs === 0 && event.name === "partition.opened") startedMs = performance.now();
-      if (event.level === "warn" || event.level === "error") process.stderr.write(`${event.message}\n`);
+      if (mode !== "parking" && (event.level === "warn" || event.level === "error"))
+        process.stderr.write(`${event.message}\n`);
     },
   });
-  if (mode === "node") {
+  if (mode === "node" || mode === "parking") {
     while (node.stats().counters.applied < expected) await new Promise((resolve) => setTimeout(resolve, 5));
     const tookMs = performance.now() - startedMs;
     const { counters } = node.stats();
-    tell({ tookMs, commits: counters.commits, records: counters.records });
+    tell({ tookMs, counters });
     await node.stop();
   } else {
     while (node.stats().partitions.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
