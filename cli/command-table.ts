@@ -1,7 +1,7 @@
 /** The commands and their options as data: what `program.ts` parses by, and what `--help` and docs/cli.md show. */
 import type { DeadReason } from "../runtime/core/records.ts";
 import { logFormats, logLevels } from "./node-log.ts";
-import { readCount, readDuration, readPlace, readPort } from "./option-values.ts";
+import { readCount, readDuration, readPlace, readPort, readWatchdog, readWorkers } from "./option-values.ts";
 import { outputFormats } from "./printer.ts";
 
 /** The commands, by the words that call them. */
@@ -259,6 +259,7 @@ export const commandTable: readonly CommandEntry[] = [
     examples: [
       "statewright run ./dist/actors.js",
       "statewright run ./dist/actors.js --activities --max-activities 20",
+      "statewright run ./dist/actors.js --workers auto --name shop",
       "statewright run ./order.ts ./payment.ts --space shop --log-format json",
     ],
     options: [
@@ -303,6 +304,23 @@ export const commandTable: readonly CommandEntry[] = [
           text: "how long the node may take to end in order",
           defaultText: "15s",
           read: readDuration,
+        },
+        {
+          flags: "--workers <count>",
+          text: 'so many processes, each a node named <name>-1 and so on; "auto": one for each core. One that ends is started again',
+          read: readWorkers,
+        },
+        {
+          flags: "--max-crashes <count>",
+          text: "a message that has ended so many processes is a dead letter, when it does so alone",
+          defaultText: "3",
+          read: readCount,
+        },
+        {
+          flags: "--watchdog <duration>",
+          text: 'end the process when its event loop stands still for so long, or "off"',
+          defaultText: "10s",
+          read: readWatchdog,
         },
         { flags: "--sync-always", text: "the server is known to flush every write: no warning about it" },
       ),

@@ -1,5 +1,7 @@
 /** Values of options: texts of the command line, read into what the library takes. Each throws an error whose message says what to use. */
 
+import { availableParallelism } from "node:os";
+
 const unitsMs: Readonly<Record<string, number>> = {
   ms: 1,
   milli: 1,
@@ -36,6 +38,24 @@ export function readCount(text: string, least = 1): number {
   const count = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
   if (!Number.isSafeInteger(count) || count < least) throw new Error(`Use a whole number from ${least}.`);
   return count;
+}
+
+/** Reads how many workers there are; `auto` is one for each core that the process may use. */
+export function readWorkers(text: string): number {
+  if (text.trim() === "auto") return availableParallelism();
+  try {
+    return readCount(text);
+  } catch {
+    throw new Error('Use a whole number from 1, or "auto".');
+  }
+}
+
+/** Reads a duration of at least 50 ms, or `off`. */
+export function readWatchdog(text: string): number | "off" {
+  if (text.trim() === "off") return "off";
+  const ms = readDuration(text);
+  if (ms < 50) throw new Error('Use at least 50ms, or "off".');
+  return ms;
 }
 
 /** Reads where to begin among events: `new`, `start`, or the sequence of the last event that is not wanted. */

@@ -4,15 +4,17 @@
  * 1. The first SIGTERM or SIGINT ends it in order: what is decided is committed, the partitions are handed over, exit code 0.
  * 2. A second signal ends the process at once; what it was doing is safe, since the next owner goes on from the log.
  * 3. Exit code 1 means that the node did not start, or could not go on.
+ * 4. With `--workers` this process only looks after others that do the same without it: see `workers.ts`.
  */
 import { constants } from "node:os";
 import { defaultSpace } from "../../actors/space-options.ts";
 import { type NodeOptions, type StatewrightNode, startNode } from "../../actors/start-node.ts";
 import { type ConnectionFlags, readConnection, whereOf } from "../connection-flags.ts";
-import { type ExitCode, exitCodes } from "../exit-codes.ts";
+import { type ExitCode, exitCodeOf, exitCodes } from "../exit-codes.ts";
 import { type Definitions, loadDefinitions } from "../load-definitions.ts";
 import { type LogFormat, type LogLevel, NodeLog } from "../node-log.ts";
 import type { Io } from "../terminal.ts";
+import { isFinal, runWorkers, startedAsWorker, tellParent } from "./workers.ts";
 
 /** What the options of `run` hold. */
 export interface RunFlags extends ConnectionFlags {
@@ -26,6 +28,10 @@ export interface RunFlags extends ConnectionFlags {
   readonly activities?: boolean;
   readonly maxActivities?: number;
   readonly drain?: number;
+  /** So many processes, each a node. */
+  readonly workers?: number;
+  readonly maxCrashes?: number;
+  readonly watchdog?: number | "off";
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }
@@ -44,10 +50,22 @@ export interface UpMessage {
 /** Set by `statewright dev`: the node tells when it is up, and ends with the process that started it. */
 export const startedByDev = "STATEWRIGHT_STARTED_BY_DEV";
 
-/** Runs a node until it is stopped or fails. */
+/** Runs a node, or several processes that each are one, until it is stopped or fails. */
 export async function run(modules: readonly string[], flags: RunFlags, io: Io): Promise<ExitCode> {
+  if (flags.workers !== undefined) return runWorkers(modules, { ...flags, workers: flags.workers }, io);
+  if (io.env[startedAsWorker] !== "1") return runNode(modules, flags, io);
+  try {
+    return await runNode(modules, flags, io);
+  } catch (error) {
+    await tellParent({ kind: "failed", code: exitCodeOf(error), isFinal: isFinal(error) });
+    throw error;
+  }
+}
+
+async function runNode(modules: readonly string[], flags: RunFlags, io: Io): Promise<ExitCode> {
   const isDev = io.env[startedByDev] === "1";
-  const stop = whenToStop(isDev);
+  const isWorker = io.env[startedAsWorker] === "1";
+  const stop = whenToStop(isDev || isWorker);
   const connection = readConnection(flags, io.env);
   const { actors, activities } = chosen(await loadDefinitions(modules, io.cwd), flags.activities);
   const log = new NodeLog(io.out, flags.logLevel, flags.logFormat);
@@ -66,8 +84,13 @@ export async function run(modules: readonly string[], flags: RunFlags, io: Io): 
     ...(flags.lease === undefined ? {} : { lease: flags.lease }),
     ...(flags.maxActivities === undefined ? {} : { maxActivities: flags.maxActivities }),
     ...(flags.drain === undefined ? {} : { drain: flags.drain }),
+    ...(flags.maxCrashes === undefined ? {} : { maxCrashes: flags.maxCrashes }),
+    // Nobody is asked whether what stands still may be ended: whoever runs the process starts it again.
+    // biome-ignore lint/suspicious/noThenProperty: it is a word and no function, so nothing takes the options for a promise
+    watchdog: flags.watchdog === "off" ? "off" : { after: flags.watchdog ?? "10 seconds", then: "kill" },
     ...(flags.syncAlways === true ? { assumeSyncAlways: true } : {}),
   });
+  if (isWorker) await tellParent({ kind: "up" });
   const types = actors.map(({ type }) => type).sort();
   const worksOn = node.activities;
   if (isDev) {
@@ -132,7 +155,7 @@ async function failed(node: StatewrightNode): Promise<Error> {
 }
 
 /** Resolves with the name of the first signal; the second one ends the process. */
-function whenToStop(isDev: boolean): Promise<string> {
+function whenToStop(isChild: boolean): Promise<string> {
   return new Promise((resolve) => {
     let signals = 0;
     const onSignal = (signal: NodeJS.Signals) => {
@@ -143,6 +166,6 @@ function whenToStop(isDev: boolean): Promise<string> {
     process.on("SIGTERM", onSignal);
     process.on("SIGINT", onSignal);
     // The process that started this one has gone without a word.
-    if (isDev) process.on("disconnect", () => resolve("disconnect"));
+    if (isChild) process.on("disconnect", () => resolve("disconnect"));
   });
 }

@@ -40,6 +40,8 @@ export interface LaneOwner {
   rested(lane: Lane, delivery?: Delivery): void;
   /** The message has left the lane without being handled: it comes again. */
   putBack(delivery: Delivery): void;
+  /** True when a message of a suspect partition has to wait for its turn, although it is the first of its lane; `goOn` is called then, false: it is not any more. */
+  asks(lane: Lane, delivery: Delivery, goOn: () => boolean): boolean;
   /** Lets a message that waited outside the mailbox enter its lane later, in its turn; false: it may enter now. */
   admit(lane: Lane, delivery: Delivery, enter: () => boolean): boolean;
   /** Nothing waits for the actor outside its mailbox any more: the records of what did can go. */
@@ -73,6 +75,8 @@ export class Dispatcher {
   readonly #env: DecideEnv & { now: number };
   readonly #watch: DecisionWatch;
   #deciding: Lane | undefined;
+  /** How many partitions are suspect. */
+  trials = 0;
   #ready: Lane[] = [];
   #isPumping = false;
   #isPumpDue = false;
@@ -348,6 +352,7 @@ export class Dispatcher {
       if (turn === "stop") return count;
       // The waiting room may have put what it is about in its place.
       const first = lane.queue[0] as Delivery;
+      if (this.trials > 0 && turn === "decide" && this.#asks(lane, first)) return count;
       const decision = turn === "line" ? this.#lineUp(lane, first) : this.#decideOne(lane, first);
       if (decision === undefined) return count;
       lane.queue.shift();
@@ -360,6 +365,19 @@ export class Dispatcher {
     this.#waiting.moved(lane);
     this.settled(lane);
     return count;
+  }
+
+  /** True when the lane waits for the turn of its first message in the trial of its partition. */
+  #asks(lane: Lane, delivery: Delivery): boolean {
+    const goOn = (): boolean => {
+      if (lane.phase !== "waiting" || !lane.queue.includes(delivery)) return false;
+      lane.phase = "ready";
+      this.#wake(lane);
+      return true;
+    };
+    if (this.#owners.get(lane.partition)?.asks(lane, delivery, goOn) !== true) return false;
+    lane.phase = "waiting";
+    return true;
   }
 
   /** The next message needs the state with its machine, or without it: it is loaded again when nothing of the lane is under way. */

@@ -261,11 +261,13 @@ export class Partition implements LaneOwner {
       onThrough: () => void this.#wakeLiveSurely(),
       onOver: () => {
         this.#trial = undefined;
+        this.#dispatcher.trials--;
       },
       onFailed: (error) => {
         if (!this.#isClosed && !this.#isDraining) this.#onLost(error);
       },
     };
+    this.#dispatcher.trials++;
     this.#trial = new Trial(this.id, this.#context, turns, host, { from, record, last, isWell });
   }
 
@@ -372,6 +374,7 @@ export class Partition implements LaneOwner {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    if (this.#trial !== undefined) this.#dispatcher.trials--;
     this.#trial?.close();
     this.#stopTimers();
     for (const reader of this.#readers) reader.stop();
@@ -406,6 +409,14 @@ export class Partition implements LaneOwner {
   rested(lane: Lane, delivery?: Delivery): void {
     if (delivery === undefined) this.#trial?.rested(lane.name);
     else this.#trial?.setAside(trialName(delivery));
+  }
+
+  asks(lane: Lane, delivery: Delivery, goOn: () => boolean): boolean {
+    if (this.#trial?.asksAgain(trialName(delivery)) !== true) return false;
+    // Those that stand behind it in the lane wait with it.
+    this.#trial.rested(lane.name);
+    this.#trial.offer({ ...itemOf(lane, delivery), enter: goOn, isHeld: true, onTaken: () => {} });
+    return true;
   }
 
   admit(lane: Lane, delivery: Delivery, enter: () => boolean): boolean {

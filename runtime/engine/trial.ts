@@ -5,7 +5,8 @@
  * 2. A message that was being handled when an owner ended is tried alone: no other suspect message of the node is under way.
  * 3. A message that was named when `maxCrashes` owners ended, the last time alone, becomes a dead letter; neither its state is loaded nor its machine run.
  * 4. Messages leave the trial in the order in which they were read (I4). What was stored when the partition was taken over passes it, and what is read
- *    meanwhile; then the partition is as any other. Messages whose actor has to wait do not hold it up: they have not ended the process.
+ *    meanwhile; then the partition is as any other. Messages whose actor has to wait do not hold it up: they have not ended the process, and
+ *    ask again when they can go on.
  */
 import { type Address, formatAddress } from "../core/address.ts";
 import { type Cursor, decodeRecord, encodeRecord, type LeaseRecord, type TrialRecord } from "../core/records.ts";
@@ -26,6 +27,8 @@ export interface TrialItem {
   readonly delivery: Delivery;
   /** Set for what waited outside the mailbox: puts it into the lane; false when it is to be read again. */
   readonly enter?: () => boolean;
+  /** True for a message that stands in its lane already, and had to wait there. */
+  readonly isHeld?: true;
   /** Set for what was read again: told whether it stands in the lane. */
   readonly onTaken?: (isTaken: boolean) => void;
 }
@@ -122,6 +125,11 @@ export class Trial {
   /** True when a message must pass the trial. */
   holds(name: string): boolean {
     return !this.#isThrough || this.#queue.length > 0 || this.#counted.has(name);
+  }
+
+  /** True when a message that had to wait in its lane is to ask before it goes on there: what ends the process must not do so in the turn of another one. */
+  asksAgain(name: string): boolean {
+    return this.#resting.has(name) && (!this.#isThrough || this.#counted.has(name));
   }
 
   /** Takes a message; it comes to its lane in its turn. */
@@ -302,14 +310,19 @@ export class Trial {
 
   /** Names the messages, hands them over and waits until each is handled, or its lane waits. */
   async #handle(batch: readonly TrialItem[], alone: string | undefined): Promise<void> {
-    for (const { name, lane } of batch) this.#inFlight.set(name, lane);
+    for (const { name, lane } of batch) {
+      this.#resting.delete(name);
+      this.#inFlight.set(name, lane);
+    }
     const isWritten = await this.#write(alone);
     if (!isWritten || this.#isClosed) {
       for (const { onTaken } of batch) onTaken?.(false);
       return;
     }
     for (const item of batch) {
-      if (!this.#deliver(item)) this.left(item.name);
+      if (this.#deliver(item)) continue;
+      if (item.isHeld === true) this.setAside(item.name);
+      else this.left(item.name);
     }
     if (this.#inFlight.size > 0 && !this.#isClosed) {
       await new Promise<void>((resolve) => {

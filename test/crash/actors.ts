@@ -144,8 +144,36 @@ export const reminder = defineActor("reminder", {
   }),
 });
 
+/** How a message of a {@link victim} ends the process. */
+export type Deadly = "kill" | "loop" | "memory";
+
+/** Appends the numbers that it is sent; some of its messages end the process. */
+export const victim = defineActor("victim", {
+  machine: setup({
+    types: {} as { context: { applied: number[] }; events: { type: "TAKE"; n: number; deadly?: Deadly | undefined } },
+  }).createMachine({
+    id: "victim",
+    context: { applied: [] },
+    on: {
+      TAKE: {
+        actions: assign(({ context, event }) => {
+          if (event.deadly !== undefined) endProcess(event.deadly);
+          return { applied: [...context.applied, event.n] };
+        }),
+      },
+    },
+  }),
+});
+
+/** Ends this process as user code can. */
+function endProcess(how: Deadly): void {
+  if (how === "kill") process.kill(process.pid, "SIGKILL");
+  const held: unknown[] = [];
+  for (;;) if (how === "memory") held.push(new Array(100_000).fill(held.length));
+}
+
 /** All of them, as every node of a test runs them. */
-export const actors = [sequencer, ledger, account, worker, reminder];
+export const actors = [sequencer, ledger, account, worker, reminder, victim];
 
 /** In this process only, as a thing outside that fails for a while would: a node that takes over begins again. */
 function countAttempt(n: number): number {

@@ -2,9 +2,12 @@
 import { parseAddress } from "../../runtime/core/address.ts";
 import { fromStored, toStored } from "../../runtime/core/codec.ts";
 import type { Envelope } from "../../runtime/core/envelope.ts";
+import type { Outcome } from "../../runtime/core/records.ts";
 import type { MachineEvent, MachineState, Work } from "../../runtime/machine/driver.ts";
 import { actors, worker } from "./actors.ts";
 import type { Journal } from "./journal.ts";
+
+const withoutEffect: ReadonlySet<Outcome> = new Set(["dead", "duplicate", "failed", "waiting"]);
 
 /** Where the log holds something else than what is decided now; of commits that name all of their messages. */
 export function decideAgain(journal: Journal): string[] {
@@ -25,7 +28,7 @@ export function decideAgain(journal: Journal): string[] {
       const isComplete = commit.state.revision - revision === handled.length;
       const work: Work[] = [];
       for (const { message, outcome, at } of isComplete ? handled : []) {
-        if (outcome === "dead" || outcome === "duplicate") continue;
+        if (withoutEffect.has(outcome)) continue;
         const envelope = messages.get(`${actor} ${message}`);
         const env = { self, now: at };
         if (state === undefined) {

@@ -24,6 +24,8 @@ export interface NodeProcessOptions extends Omit<NodeOptions, "actors" | "onEven
   readonly fault?: FaultPoint | `${FaultPoint}:${number}`;
   /** Default: none. */
   readonly flaws?: Flaws;
+  /** What the process may have on its heap, megabytes. Default: what Node gives it. */
+  readonly heapMb?: number;
 }
 
 type Happening = Extract<Told, { kind: "event" }> & { readonly atMs: number };
@@ -65,10 +67,11 @@ export class NodeProcess {
 
   /** Starts a node; resolves when it takes part. One that is to die at a fault point may die before. */
   static async start(options: NodeProcessOptions): Promise<NodeProcess> {
-    const { fault, flaws = {}, ...given } = options;
+    const { fault, flaws = {}, heapMb, ...given } = options;
     const child = spawn(
       process.execPath,
       [
+        ...(heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`]),
         "--import",
         import.meta.resolve("tsx"),
         fileURLToPath(new URL("node-process.ts", import.meta.url)),

@@ -1,4 +1,5 @@
 /** Messages that end the process: they are found, tried alone, and become dead letters; everything else goes on. */
+import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { DeadlyWorld, victim } from "./deadly-world.ts";
 
@@ -144,5 +145,71 @@ describe("an end of a process that no message is to blame for", () => {
     await world.advance(20_000);
     expect(await world.letters()).toEqual([]);
     expect(world.trials).toEqual([]);
+  });
+});
+
+describe("several messages that end the process, among good ones, while nodes die for other reasons", () => {
+  it("are the only ones that die, and all others are applied once and in order", { timeout: 120_000 }, async () => {
+    const plan = fc.record({
+      seed: fc.integer({ min: 1, max: 1_000_000 }),
+      nodes: fc.integer({ min: 1, max: 3 }),
+      partitions: fc.integer({ min: 1, max: 4 }),
+      messages: fc.array(
+        fc.record({
+          actor: fc.integer({ min: 0, max: 4 }),
+          kind: fc.constantFrom("good", "good", "good", "good", "good", "fails", "timer", "deadly", "deadly timer"),
+          waitMs: fc.constantFrom(0, 0, 0, 40, 700),
+        }),
+        { minLength: 1, maxLength: 40 },
+      ),
+      // As many as cannot condemn by chance: each can blame a message once.
+      crashes: fc.array(fc.integer({ min: 0, max: 40 }), { maxLength: 2 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(plan, async ({ seed, nodes, partitions, messages, crashes }) => {
+        world = await DeadlyWorld.start({
+          nodes,
+          partitions,
+          seed,
+          settings: { maxCrashes: 4 },
+          define: (hook) => victim(hook, { retry: { base: 100, jitter: "none" } }),
+        });
+        const good = new Map<number, string[]>();
+        const timers = new Map<number, string[]>();
+        let deadly = 0;
+        for (const [i, { actor, kind, waitMs }] of messages.entries()) {
+          const uid = `m${i}`;
+          const isDeadly = kind.startsWith("deadly");
+          if (isDeadly) deadly++;
+          if (kind.endsWith("timer"))
+            await world.send(String(actor), { type: "SET", uid, delay: 300, ...(isDeadly ? { deadly: true } : {}) });
+          else
+            await world.send(
+              String(actor),
+              add(uid, isDeadly ? { deadly: true } : kind === "fails" ? { fails: true } : {}),
+            );
+          if (!isDeadly) {
+            const of = kind === "timer" ? timers : good;
+            of.set(actor, [...(of.get(actor) ?? []), uid]);
+          }
+          const [node] = world.alive;
+          if (crashes.includes(i) && node !== undefined) world.crash(node);
+          await world.advance(waitMs);
+        }
+        await world.advance(20_000 * (deadly + 2));
+        const letters = await world.letters();
+        expect(letters.map(({ reason }) => reason)).toEqual(Array.from({ length: deadly }, () => "crashed"));
+        for (let actor = 0; actor < 5; actor++) {
+          const log = await world.logOf(String(actor));
+          const rung = timers.get(actor) ?? [];
+          expect(log.filter((uid) => !rung.includes(uid))).toEqual(good.get(actor) ?? []);
+          expect(log.filter((uid) => rung.includes(uid)).sort()).toEqual([...rung].sort());
+        }
+        expect(world.trials).toEqual([]);
+        await world.stop();
+        world = undefined;
+      }),
+      { numRuns: 150, seed: 7 },
+    );
   });
 });
