@@ -6,8 +6,8 @@ import { defineActor, RetryableError, reply, tell } from "../../index.ts";
 /** What an account is opened with. */
 export const openingBalance = 1_000;
 
-/** How often a message of a {@link worker} is tried. */
-export const maxAttempts = 4;
+/** How often a message of a {@link worker} is tried; attempts of processes that died count, and what is flaky fails twice in each of up to three. */
+export const maxAttempts = 8;
 
 type Note = { type: "NOTE"; sender: string; n: number; book: string };
 
@@ -117,7 +117,7 @@ export const worker = defineActor("worker", {
       },
     },
   }),
-  retry: { base: 80, factor: 1.5, jitter: "none", maxAttempts },
+  retry: { base: 80, factor: 1, jitter: "none", maxAttempts },
 });
 
 type Reminder =
