@@ -75,7 +75,8 @@ export class Witness {
         if (state === undefined || state.cursor[stream] < seq) return `${actor} has mail`;
       }
     }
-    for (const [actor, { status, snapshot }] of this.#states) {
+    for (const [actor, { status, snapshot, waiting }] of this.#states) {
+      if (waiting !== undefined) return `${actor} has messages that wait`;
       if (status !== "active") continue;
       for (const [id, child] of Object.entries(snapshot?.children ?? {})) {
         if (child.kind === "activity" && child.ended !== true) return `${actor} waits for "${id}"`;
