@@ -44,6 +44,8 @@ export type {
   RedriveOptions,
   RedriveProgress,
   RedriveResult,
+  ReleaseOptions,
+  ReleaseResult,
 } from "./actors/dead-letters.ts";
 export {
   type ActivityDefinition,

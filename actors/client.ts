@@ -261,7 +261,7 @@ export interface Client {
 
   /**
    * Looks at the whole space: nodes, owners, mailboxes, dead letters, timers, activities, latencies. Works without any node: what only nodes know is 0 or
-   * `undefined` then, and `mailboxes.silent` says of how many partitions.
+   * `undefined` then, and `mailboxes.silent` says of how many partitions. Letters are counted by the owners, each within the last 10 s, or read from the log.
    *
    * *Errors* `InvalidOptionsError`, `LogUnavailableError`; the signal's reason.
    */

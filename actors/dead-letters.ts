@@ -15,12 +15,9 @@ import {
   InvalidOptionsError,
   isStatewrightError,
   LetterNotFoundError,
-  LogUnavailableError,
-  StorageFullError,
   UnknownActorTypeError,
 } from "../runtime/core/errors.ts";
 import { recordFormat } from "../runtime/core/records.ts";
-import { sleep } from "../runtime/core/time.ts";
 import {
   durationMs,
   listed,
@@ -29,7 +26,7 @@ import {
   shown,
   unknownOptions,
 } from "../runtime/supervise/check-options.ts";
-import { backoffMs, type ClientContext, type DurationInput, stoppedError } from "./client/context.ts";
+import { type ClientContext, type DurationInput, stoppedError } from "./client/context.ts";
 import type { Door } from "./client/door.ts";
 import type { Emitted, EmittedInfo, EmittedOptions, OnOptions, Subscription } from "./client/emitted.ts";
 import { type LetterChange, storeChanges } from "./client/letter-changes.ts";
@@ -55,7 +52,8 @@ import { changeMany, type LettersProgress } from "./client/many-letters.ts";
 import type { Preview } from "./client/previews.ts";
 import { check, preview } from "./client/queries.ts";
 import type { Readings } from "./client/reading.ts";
-import { isRefusal, planDrop, planEdit, planRedrive, releaseMessage } from "./client/redriving.ts";
+import { isRefusal, planDrop, planEdit, planRedrive } from "./client/redriving.ts";
+import { type ReleaseResult, releaseActor } from "./client/releasing.ts";
 import type { ActorRef } from "./define-actor.ts";
 import { type CompiledFilter, compileFilter, type DeadLetterFilter } from "./letter-filter.ts";
 import type { UntypedTarget } from "./references.ts";
@@ -69,6 +67,7 @@ export type {
   DeadLetterSummary,
   ExportedLetter,
   ImportReport,
+  ReleaseResult,
 };
 
 /** Options of {@link DeadLetters.list}. */
@@ -140,6 +139,16 @@ export interface RedriveAllOptions extends ChangeAllOptions<RedriveProgress> {
   readonly maxRedrives?: number;
 }
 
+/** Options of {@link DeadLetters.release}. */
+export interface ReleaseOptions {
+  /** The letter by which the actor is parked; default: whichever it is. */
+  readonly letter?: string;
+  /** For those who look at the letter's history. */
+  readonly note?: string;
+  /** How long to try; default 30 s. */
+  readonly timeout?: DurationInput;
+}
+
 /** Options of calls that ask the owner of an actor. */
 export interface AskOwnerOptions {
   /** How long to wait for the owner's answer; default 10 s. */
@@ -176,7 +185,6 @@ export class DeadLetters {
   readonly #context: ClientContext;
   readonly #door: Door;
   readonly #readings: Readings;
-  #releases = 0;
 
   constructor(context: ClientContext, door: Door, readings: Readings) {
     this.#context = context;
@@ -416,36 +424,22 @@ export class DeadLetters {
   }
 
   /**
-   * Lets an actor take messages again that is parked by a letter, which stays as it is. For one that is not parked it does nothing.
+   * Lets an actor take messages again that is parked by a letter, which stays dead and says no longer that it parks. For one that is not parked it does nothing:
+   * `released` is false then.
    *
-   * *Details*: `letter` names the letter by which it is parked; default: whichever it is. It is put into the actor's mailbox: what waits there before it stays before it.
+   * *Details*: `letter` names the letter by which it is parked; default: whichever it is. The release is put into the actor's mailbox: what waits there before it
+   * stays before it. The letter's history says who has released the actor, and `note` why.
    *
    * Errors: `InvalidNameError`, `UnknownActorTypeError`; `LogUnavailableError`, `StorageFullError` (safe to repeat).
    */
-  async release(
-    actor: ActorRef | UntypedTarget,
-    options: { readonly letter?: string; readonly timeout?: DurationInput } = {},
-  ): Promise<{ readonly actor: string; readonly message: string }> {
+  async release(actor: ActorRef | UntypedTarget, options: ReleaseOptions = {}): Promise<ReleaseResult> {
     const attempted = "Cannot release an actor";
     this.#checkOpen("release an actor");
-    const timeoutMs = readTimeout(attempted, options, ["letter"]);
-    const { log, time, random, clientId } = this.#context;
+    const timeoutMs = readTimeout(attempted, options, ["letter", "note"]);
     const to = (await this.#target(attempted, actor)) as Address;
-    const message = `release-${clientId}-${++this.#releases}`;
-    const record = { ...releaseMessage(this.#context, to, message, options.letter), expectLastSeq: 0 };
-    const deadlineMs = time.elapsed() + timeoutMs;
-    for (let attempt = 1; ; attempt++) {
-      if (this.#context.isStopped) throw stoppedError("release an actor");
-      const result = await log.append("core", [record]);
-      // A conflict: an earlier try has stored it.
-      if (result._tag === "Appended" || result._tag === "Conflict") return { actor: formatAddress(to), message };
-      if (time.elapsed() >= deadlineMs) {
-        const text = `Cannot release ${formatAddress(to)} within ${timeoutMs} ms: ${result.reason}. Trying again does nothing twice.`;
-        throw result._tag === "Full" ? new StorageFullError(text) : new LogUnavailableError(text);
-      }
-      await sleep(time, backoffMs(attempt, random));
-    }
+    return releaseActor(this.#context, to, { letter: options.letter, note: options.note, timeoutMs });
   }
+
   /**
    * The letters that match as plain objects, for a file of lines of JSON: everything that is stored of them, their messages included.
    *

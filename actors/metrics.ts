@@ -131,12 +131,6 @@ export const metricTable: readonly MetricEntry[] = [
     "Messages of actors that are delivered to at most once, whose append has an unknown outcome.",
     ({ unconfirmed }) => [[unconfirmed]],
   ),
-  counter(
-    "statewright.unconfirmed",
-    "{message}",
-    "Messages of actors that are delivered to at most once, whose append has an unknown outcome.",
-    ({ unconfirmed }) => [[unconfirmed]],
-  ),
   counter("statewright.state.loads", "{record}", "State records read from the log.", ({ loads }) => [[loads]]),
   counter(
     "statewright.leases",

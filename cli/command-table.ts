@@ -729,9 +729,9 @@ export const commandTable: readonly CommandEntry[] = [
     name: "dlq release",
     group: "Change them:",
     args: "<actor...>",
-    summary: "Let actors take messages again that are parked by a letter, which stays as it is",
-    examples: ["statewright dlq release order/42"],
-    options: [options(output("the actors")), connection],
+    summary: "Let actors take messages again that are parked by a letter, which stays dead",
+    examples: ['statewright dlq release order/42 --note "the refund was booked by hand"'],
+    options: [options(note, output("the actors")), connection],
   },
   {
     name: "dlq export",

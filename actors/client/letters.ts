@@ -40,7 +40,7 @@ export interface DeadLetterSummary {
   readonly status: LetterRecord["status"];
   /** Why it was dropped, as the operator noted. */
   readonly note: string | undefined;
-  /** True when its actor takes no message until the letter is redriven or dropped. */
+  /** True when its actor takes no message until the letter is redriven or dropped, or the actor is released. */
   readonly parks: boolean;
   /** True when an operator has changed what the message carries. */
   readonly isEdited: boolean;

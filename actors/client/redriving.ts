@@ -1,5 +1,5 @@
 /**
- * What operators do with letters, planned: the records that redriving, dropping and editing a letter write.
+ * What operators do with letters, planned: the records that redriving, dropping, editing and releasing write.
  *
  * 1. A letter changes only under a fence on its own record, and what goes into a mailbox goes in the same append: however often it is tried, by however many
  *    operators at once, a letter is redriven once for each time that it died.
@@ -146,6 +146,20 @@ export function planEdit(
   });
   const written = JSON.stringify([update.envelope, update.history]);
   return changeOf(letter, records, (current) => JSON.stringify([current.envelope, current.history]) === written);
+}
+
+/** Plans to let the actor go on that a letter parks, and to leave the letter dead. */
+export function planRelease(context: ClientContext, letter: StoredLetter, note: string | undefined): LetterChange {
+  const { parks: _, ...rest } = letter.record;
+  const update = changed(context, rest, {}, "released", { note });
+  return changeOf(
+    letter,
+    [
+      { subject: letter.subject, data: encodeRecord(update), expectLastSeq: letter.seq },
+      ...releaseBeside(context, letter),
+    ],
+    ({ status, redrives, parks }) => status === "dead" && redrives === rest.redrives && parks !== true,
+  );
 }
 
 /** A message that lets an actor go on that is parked; by whichever letter, unless one is named. */

@@ -137,9 +137,8 @@ export async function spaceStats(context: ClientContext, options: StatsOptions =
 
 async function gather(context: ClientContext, waitMs: number, signal: AbortSignal | undefined): Promise<SpaceStats> {
   const before = await readNodes(context);
-  const [told, letters, waiting] = await Promise.all([
+  const [told, waiting] = await Promise.all([
     askNodes(context, { waitMs, ...(signal === undefined ? {} : { signal }) }),
-    readLetters(context),
     countWaiting(context),
   ]);
   const answers = told.filter(isUsable);
@@ -148,6 +147,7 @@ async function gather(context: ClientContext, waitMs: number, signal: AbortSigna
     readPartitions(context),
     readStreams(context),
   ]);
+  const letters = lettersOf(answers, stored) ?? (await readLetters(context));
   const at = context.time.now();
   const partitions: PartitionSummary[] = [];
   for (let i = 0; i < stored.length; i += partitionsAtOnce) {
@@ -202,13 +202,41 @@ async function gather(context: ClientContext, waitMs: number, signal: AbortSigna
   };
 }
 
+/** The letters as the owners have counted them; undefined where those of a partition are counted by nobody, or not by its owner alone. */
+function lettersOf(answers: readonly NodeStats[], stored: readonly StoredPartition[]): LetterCounts | undefined {
+  const counted = new Map<number, string>();
+  for (const { node, letters } of answers) {
+    if (!Array.isArray(letters?.partitions)) continue;
+    for (const partition of letters.partitions) {
+      if (counted.has(partition)) return undefined;
+      counted.set(partition, node);
+    }
+  }
+  if (counted.size !== stored.length) return undefined;
+  if (stored.some(({ partition, owner }) => counted.get(partition) !== nodeIn(owner))) return undefined;
+  const all = answers.flatMap(({ letters }) => (Array.isArray(letters?.partitions) ? [letters] : []));
+  const oldest = all.map(({ oldestAt }) => oldestAt).filter((at) => typeof at === "number");
+  const zero = { dead: 0, closed: 0, parking: 0, byType: {}, byReason: {} };
+  return {
+    ...summed(zero, all),
+    oldestAt: oldest.length === 0 ? undefined : Math.min(...oldest),
+    source: "owners",
+    isComplete: true,
+  };
+}
+
+/** The node in the owner that a lease names. */
+function nodeIn(owner: string): string | undefined {
+  return owner === "" ? undefined : owner.slice(0, Math.max(0, owner.lastIndexOf(":")));
+}
+
 async function partitionSummary(
   context: ClientContext,
   { partition, owner: ownerToken, cursor }: StoredPartition,
   answers: readonly NodeStats[],
   at: number,
 ): Promise<PartitionSummary> {
-  const owner = ownerToken === "" ? undefined : ownerToken.slice(0, Math.max(0, ownerToken.lastIndexOf(":")));
+  const owner = nodeIn(ownerToken);
   const said = mailboxOf(
     answers.find(({ node }) => node === owner),
     partition,

@@ -47,7 +47,9 @@ export interface LetterCounts {
   readonly byType: Readonly<Record<string, number>>;
   /** Dead letters by their reason. */
   readonly byReason: Readonly<Partial<Record<DeadReason, number>>>;
-  /** False: there are so many that only the oldest {@link maxRead} were looked at. */
+  /** Who has counted: the owners of all partitions, within the last 10 seconds, or the log, which was read now. */
+  readonly source: "owners" | "log";
+  /** False: the log has so many that only the oldest {@link maxRead} were looked at. */
   readonly isComplete: boolean;
 }
 
@@ -102,7 +104,7 @@ export async function readLetters({ log, subjects }: ClientContext): Promise<Let
     byType[type] = (byType[type] ?? 0) + 1;
     byReason[letter.reason] = (byReason[letter.reason] ?? 0) + 1;
   }
-  return { dead, closed, parking, oldestAt, byType, byReason, isComplete: read < maxRead };
+  return { dead, closed, parking, oldestAt, byType, byReason, source: "log", isComplete: read < maxRead };
 }
 
 /** Counts the messages that wait outside the mailboxes of their actors, as far as {@link maxRead} goes. */

@@ -1,6 +1,6 @@
 /** `statewright dlq redrive`, `dlq drop` and `dlq release`: letters are closed, one by one or all that match, and actors let go on. */
 import type { Client } from "../../actors/client.ts";
-import type { DeadLetterSummary, DropProgress, RedriveProgress } from "../../actors/dead-letters.ts";
+import type { DeadLetterSummary, DropProgress, RedriveProgress, ReleaseResult } from "../../actors/dead-letters.ts";
 import { InvalidOptionsError } from "../../runtime/core/errors.ts";
 import type { ConnectionFlags } from "../connection-flags.ts";
 import { type ExitCode, exitCodes } from "../exit-codes.ts";
@@ -105,25 +105,27 @@ export async function dropLetters(words: readonly string[], flags: ChangeFlags, 
 /** Lets actors take messages again that are parked. */
 export async function releaseActors(
   actors: readonly string[],
-  flags: ConnectionFlags & { readonly output: OutputFormat },
+  flags: ConnectionFlags & { readonly output: OutputFormat; readonly note?: string },
   io: Io,
 ): Promise<ExitCode> {
+  const note = flags.note === undefined ? {} : { note: flags.note };
   return withClient(flags, io, async (client) => {
-    const kind: Kind<{ readonly actor: string; readonly message: string }> = {
+    const kind: Kind<ReleaseResult> = {
       id: ({ actor }) => actor,
-      json: (done) => done,
+      json: (done) => ({ ...done }),
       columns: [
         { header: "actor", cell: ({ actor }) => actor, isFlexible: true },
-        { header: "result", cell: () => "release is in its mailbox" },
+        { header: "letter", cell: ({ letters }) => letters.join(" ") || "-" },
+        { header: "result", cell: ({ released }) => (released ? "release is in its mailbox" : "is not parked") },
       ],
     };
-    const done: Array<{ readonly actor: string; readonly message: string }> = [];
+    const done: ReleaseResult[] = [];
     try {
       return await eachLetter(
         actors,
         flags,
         io,
-        async (actor) => void done.push(await client.deadLetters.release(actor)),
+        async (actor) => void done.push(await client.deadLetters.release(actor, note)),
       );
     } finally {
       printList(io.out, flags.output, kind, done);

@@ -305,7 +305,7 @@ export interface FailedAttempt {
 
 /** What an operator did with a letter, or what became of it. */
 export interface LetterEvent {
-  readonly what: "redriven" | "dropped" | "edited" | "died-again" | "imported" | "expired";
+  readonly what: "redriven" | "dropped" | "edited" | "released" | "died-again" | "imported" | "expired";
   /** Milliseconds since 1970. */
   readonly at: number;
   /** Who did it: the sender's name of the client. */
@@ -354,7 +354,7 @@ export interface LetterRecord {
   readonly status: "dead" | "redriven" | "dropped" | "expired";
   /** What the operator who dropped it had to say. */
   readonly note?: string;
-  /** True when its actor takes no message until the letter is redriven or dropped. */
+  /** True when its actor takes no message until the letter is redriven or dropped, or the actor is released. */
   readonly parks?: true;
   /** What happened to it since it died for the first time, oldest first, at most the newest 50. */
   readonly history?: readonly LetterEvent[];

@@ -1,6 +1,6 @@
 /** What becomes of a message that cannot be applied. */
 import { createHash } from "node:crypto";
-import { formatAddress } from "../core/address.ts";
+import { formatAddress, parseAddress } from "../core/address.ts";
 import { fromStored, toStored } from "../core/codec.ts";
 import { deadLetteredEvent, deadLetterTopic } from "../core/dead-letter-events.ts";
 import type { Birth, Envelope } from "../core/envelope.ts";
@@ -16,15 +16,16 @@ import {
   toStoredError,
 } from "../core/records.ts";
 import type { MachineDriver, Step, StepEnv } from "../machine/driver.ts";
+import { failed } from "../machine/ledger.ts";
 import { type Beside, type DecideEnv, type Decision, type Given, kept, stepEnvOf, stepped } from "./decision.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Head } from "./head.ts";
 import { driverOf } from "./logic-of.ts";
 import { envelopeOf } from "./message.ts";
-import type { OutboxItem } from "./outbox.ts";
+import { type OutboxItem, type OutboxWork, outboxItem } from "./outbox.ts";
 import { awaitedRestart } from "./restarts.ts";
-import { parked } from "./waiting.ts";
+import { parked, restarting } from "./waiting.ts";
 
 /** How many characters of JSON a snapshot may have that a letter keeps. */
 const largestSnapshot = 4096;
@@ -34,7 +35,8 @@ const largestSnapshot = 4096;
  *
  * Details: the state stays, but for two things. A timer that is dead is not set any more. A child whose logic failed for good ends with an error, and its
  * parent is told, as in XState; or it waits to be begun again, if its definition says so. Of a message
- * that ended the process (`crashed`) the machine is not asked: only its timer is taken off, in the stored state.
+ * that ended the process (`crashed`) the machine is not asked: only its timer is taken off, in the stored state. A child that ended the process when it was
+ * begun again ends.
  */
 export function decideDead(
   type: RunnableDefinition | undefined,
@@ -91,13 +93,22 @@ export function decideDead(
   const outbox: OutboxItem[] = [{ kind: "dead", letter, json: JSON.stringify(record) }];
   if (isLarge) outbox.push({ kind: "body", letter, data: delivery.data });
   outbox.push(eventOf(record));
-  const left = reason === "crashed" ? withoutTimer(head, delivery.timer) : head;
+  const isLastBeginning =
+    reason === "crashed" && delivery.timer !== undefined && delivery.timer === head.waiting?.restart?.timer;
+  let left = reason === "crashed" ? withoutTimer(head, delivery.timer) : head;
+  if (isLastBeginning && head.birth !== undefined) {
+    const error = errorOf(attempts, explanation);
+    left = withoutRestart(left, error);
+    const told = failed(parseAddress(head.birth.parent), head.birth, error);
+    outbox.push(outboxItem(delivery.to, told as OutboxWork, () => undefined));
+  }
   const given: Given = { definition, head: left, delivery, env, envelope };
   const dead = { letter, reason, explanation };
   const beside: Beside = {
     outbox,
     dead,
     ...(after === "park" ? { waiting: (before, revision) => parked(before, revision, letter, env.now) } : {}),
+    ...(isLastBeginning ? { waiting: (before, revision) => restarting(before, revision, undefined) } : {}),
   };
   const isEnd = isFailure && (isChild || after === "stop");
   const end = definition === undefined ? undefined : endOfDead(given, isEnd, reason, errorOf(attempts, explanation));
@@ -191,6 +202,14 @@ function withoutTimer(head: Head, timer: string | undefined): Head {
   const left = Object.entries(timers ?? {}).filter(([name]) => name !== timer);
   const kept: StoredSnapshot = left.length === 0 ? snapshot : { ...snapshot, timers: Object.fromEntries(left) };
   return { ...head, snapshotJson: JSON.stringify(kept) };
+}
+
+/** The head of a child that was to be begun again, and has ended instead: for a machine that is not to be loaded. */
+function withoutRestart(head: Head, error: unknown): Head {
+  if (head.snapshotJson === undefined) return head;
+  const { restart: _, ...snapshot } = JSON.parse(head.snapshotJson) as StoredSnapshot;
+  const ended: StoredSnapshot = { ...snapshot, error: toStored(error, "error") };
+  return { ...head, snapshotJson: JSON.stringify(ended) };
 }
 
 /** What was thrown last, as far as the letter keeps it. */

@@ -332,6 +332,8 @@ function waitingAfter(given: Given, verdict: Verdict, revision: number): Waiting
     if (envelope !== undefined && lifts(waiting, delivery, envelope)) waiting = released(waiting);
   }
   if (verdict.waiting !== undefined) waiting = verdict.waiting(waiting, revision);
+  // Without the definition nobody can say what the child waits for: it goes on waiting.
+  if (definition === undefined) return waiting;
   return restarting(waiting, revision, awaitedRestart(definition, verdict.next));
 }
 

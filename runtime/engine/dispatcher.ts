@@ -325,12 +325,12 @@ export class Dispatcher {
       if (delivery.waiting !== undefined) {
         // Whether it waits still is for the waiting room to say.
       } else if (delivery.timer !== undefined) {
-        // That a migration has left it out is true only once the migration is committed: the timer's own decision does that.
-        const isSet = isCondemned
-          ? isWaitingTimer(delivery.timer)
-            ? hasTimer(undefined, lane.head, delivery.timer)
-            : storedTimer(lane.head, delivery.timer) !== undefined
-          : lane.head.migrated !== undefined || hasTimer(lane.definition, lane.head, delivery.timer);
+        // That a migration has left it out is true only once the migration is committed: the timer's own decision does that. What waits no migration touches.
+        const isSet = isWaitingTimer(delivery.timer)
+          ? hasTimer(undefined, lane.head, delivery.timer)
+          : isCondemned
+            ? storedTimer(lane.head, delivery.timer) !== undefined
+            : lane.head.migrated !== undefined || hasTimer(lane.definition, lane.head, delivery.timer);
         if (!isSet) {
           this.#unset(lane, delivery);
           continue;

@@ -17,6 +17,7 @@ export interface KnownLetter {
   readonly seq: number;
   readonly to: Address;
   readonly status: LetterRecord["status"];
+  readonly reason: LetterRecord["reason"];
   /** When the message died, and when the letter was last changed, milliseconds since 1970. */
   readonly at: number;
   readonly changedMs: number;
@@ -39,6 +40,11 @@ export class LetterIndex {
     this.#filter = context.subjects.deadLettersOfPartition(partition);
   }
 
+  /** False until the letters have been read for the first time. */
+  get isRead(): boolean {
+    return !this.#isFirst;
+  }
+
   get letters(): Iterable<KnownLetter> {
     return this.#letters.values();
   }
@@ -50,6 +56,7 @@ export class LetterIndex {
     const next = await log.next("core", this.#filter, this.#seenSeq + 1);
     if (next === undefined || next.seq > lastSeq) {
       this.#seenSeq = lastSeq;
+      this.#isFirst = false;
       return;
     }
     // A replica that lags behind leaves out what is newest, never what lies before.
@@ -83,6 +90,7 @@ export class LetterIndex {
       seq: record.seq,
       to,
       status: letter.status,
+      reason: letter.reason,
       at: letter.at,
       changedMs: record.timeMs,
       bytes: record.data.length + (letter.bodyBytes ?? 0),

@@ -14,7 +14,7 @@
 import { cloudEvent, eventSource } from "../core/cloud-events.ts";
 import { toStored } from "../core/codec.ts";
 import { type DeadLetterExpiredEvent, deadLetterTopic } from "../core/dead-letter-events.ts";
-import { decodeRecord, encodeRecord, type LetterRecord } from "../core/records.ts";
+import { type DeadReason, decodeRecord, encodeRecord, type LetterRecord } from "../core/records.ts";
 import type { AppendRecord } from "../log/log.ts";
 import type { NodeContext } from "./context.ts";
 import { type KnownLetter, LetterIndex } from "./letter-index.ts";
@@ -30,8 +30,14 @@ export interface LetterStats {
   readonly oldestAt: number | undefined;
   /** Dead ones by actor type. */
   readonly byType: Readonly<Record<string, number>>;
+  /** Dead ones by their reason. */
+  readonly byReason: Readonly<Partial<Record<DeadReason, number>>>;
+  /** Dead ones that park their actors. */
+  readonly parking: number;
   /** Actors with a dead letter that parks them. */
   readonly parkedActors: number;
+  /** The partitions whose letters are counted: those that have just been taken over are not yet. */
+  readonly partitions: readonly number[];
 }
 
 /** A letter that is to be closed: its record, and the event that tells of it. */
@@ -78,10 +84,14 @@ export class Office {
     let closed = 0;
     let bytes = 0;
     let oldestAt: number | undefined;
+    let parking = 0;
     const byType: Record<string, number> = {};
+    const byReason: Partial<Record<DeadReason, number>> = {};
     const parked = new Set<string>();
-    for (const index of this.#indexes.values()) {
-      for (const { status, bytes: size, at, to, parks } of index.letters) {
+    const partitions: number[] = [];
+    for (const [partition, index] of this.#indexes) {
+      if (index.isRead) partitions.push(partition);
+      for (const { status, bytes: size, at, to, reason, parks } of index.letters) {
         bytes += size;
         if (status !== "dead") {
           closed++;
@@ -90,10 +100,14 @@ export class Office {
         dead++;
         oldestAt = Math.min(oldestAt ?? at, at);
         byType[to.type] = (byType[to.type] ?? 0) + 1;
-        if (parks) parked.add(`${to.type}/${to.id}`);
+        byReason[reason] = (byReason[reason] ?? 0) + 1;
+        if (!parks) continue;
+        parking++;
+        parked.add(`${to.type}/${to.id}`);
       }
     }
-    return { dead, closed, bytes, oldestAt, byType, parkedActors: parked.size };
+    partitions.sort((a, b) => a - b);
+    return { dead, closed, bytes, oldestAt, byType, byReason, parking, parkedActors: parked.size, partitions };
   }
 
   /** Looks at what is new, closes what is beyond the limits, removes what has been closed for long enough. Rejects with `LogUnavailableError`. */

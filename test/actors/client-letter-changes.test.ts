@@ -229,7 +229,51 @@ describe("a letter that parks its actor", () => {
     ]);
   });
 
-  it("need not be touched to let its actor go on", async () => {
+  it("lets it go on in the same append in which it says no longer that it parks, once however often it is tried", async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const world = new World({ seed });
+      await world.writeLetter(cart, "i1", { parks: true });
+      await world.writeLetter(cart, "i2");
+      await world.writeLetter(cart, "i3", { parks: true, status: "redriven", redrives: 1 });
+      await world.writeLetter(other, "i4", { parks: true });
+      world.broker.faults.set({ append: { "lost-answer": 0.4, late: 0.2 } });
+      const timeout = "10 minutes";
+      const results = await world.run(
+        Promise.all([
+          world.client.deadLetters.release(cart, { timeout }),
+          world.connect({ sender: "second" }).deadLetters.release(cart, { timeout }),
+        ]),
+      );
+      world.broker.faults.set({});
+      expect(results.filter(({ released }) => released).length).toBeGreaterThan(0);
+      expect(mails(world).map(({ to, kind, letter }) => [to?.id, kind, letter])).toEqual([["1", "release", "i1"]]);
+      const letters = await world.run(world.client.deadLetters.list({ status: "any" }));
+      expect(letters.map(({ letter, parks }) => [letter, parks]).sort()).toEqual([
+        ["i1", false],
+        ["i2", false],
+        ["i3", true],
+        ["i4", true],
+      ]);
+      expect((await world.run(world.client.deadLetters.get("i1"))).history.map(({ what }) => what)).toEqual([
+        "released",
+      ]);
+    }
+  });
+
+  it("is left to whoever redrives it while its actor is released", async () => {
+    const world = new World();
+    await world.writeLetter(cart, "i1", { parks: true });
+    const second = world.connect();
+    const [released] = await world.run(
+      Promise.all([world.client.deadLetters.release(cart), second.deadLetters.redrive("i1")]),
+    );
+    const { status, history } = await world.run(world.client.deadLetters.get("i1"));
+    expect([released.released, status, history.map(({ what }) => what)]).toEqual(
+      released.released ? [true, "redriven", ["released", "redriven"]] : [false, "redriven", ["redriven"]],
+    );
+  });
+
+  it("need not be there to let its actor go on", async () => {
     const world = new World({ seed: 3 });
     world.broker.faults.set({ append: { "lost-answer": 0.5 } });
     for (let n = 0; n < 5; n++) await world.run(world.client.deadLetters.release(cart, { letter: "i1" }));

@@ -61,7 +61,8 @@ describe("the stats of a space", () => {
     const { nodes, advance } = await start({ nodes: 3 });
     await sendMany(60);
     await send("a", "bad");
-    await advance(1000);
+    // Owners count letters every 10 s.
+    await advance(11_000);
     const seen = await stats();
     const own = nodes.map((node) => node.stats());
     expect(seen.counters).toMatchObject({ applied: 60, deadLetters: 1, deadLettersByReason: { terminal: 1 } });
@@ -77,7 +78,7 @@ describe("the stats of a space", () => {
     );
     expect(seen.nodes.flatMap((node) => node.partitions).sort()).toEqual([0, 1, 2, 3]);
     expect(seen.mailboxes).toEqual({ depth: 0, oldestMs: 0, silent: 0 });
-    expect(seen.letters).toMatchObject({ dead: 1, byType: { order: 1 }, byReason: { terminal: 1 }, isComplete: true });
+    expect(seen.letters).toMatchObject({ dead: 1, byType: { order: 1 }, byReason: { terminal: 1 }, source: "owners" });
     expect(seen.streams.core.lastSeq).toBeGreaterThan(0);
   });
 
@@ -119,6 +120,53 @@ describe("the stats of a space", () => {
     expect(node.stats().pending).toBeLessThan(40);
     expect(seen.mailboxes).toMatchObject({ depth: 40, silent: 0 });
     broker.faults.heal();
+  });
+
+  it("count all letters as their owners know them, and the oldest in the log where a partition has no owner who knows", async () => {
+    const { nodes, advance, broker, run } = await start({ nodes: 2 });
+    const { log } = broker.connect("writer");
+    const letterOf = (n: number): LetterRecord => ({
+      format: recordFormat,
+      letter: `l${n}`,
+      to: `order/o${n % 50}`,
+      reason: n % 2 === 0 ? "attempts" : "schema",
+      explanation: "It is bad.",
+      attempts: [],
+      attemptCount: 1,
+      source: { stream: "ingress", seq: 1, subject: "s" },
+      at: 5000 - n,
+      redrives: 0,
+      status: n < 20 ? "dropped" : "dead",
+      ...(n >= 10_060 ? { parks: true } : {}),
+    });
+    for (let from = 0; from < 10_070; from += 190) {
+      const records = Array.from({ length: 190 }, (_, i) => {
+        const of = { type: "order", id: `o${(from + i) % 50}` };
+        const subject = subjects.dead(partitionOf(of, partitions), of, `l${from + i}`);
+        return { subject, data: encodeRecord(letterOf(from + i)) };
+      });
+      expect((await run(log.append("core", records)))._tag).toBe("Appended");
+    }
+    // No owner has looked yet.
+    expect((await stats()).letters).toMatchObject({ dead: 9980, closed: 20, source: "log", isComplete: false });
+    await advance(11_000);
+    const seen = await stats();
+    expect(seen.letters).toEqual({
+      dead: 10_050,
+      closed: 20,
+      parking: 10,
+      oldestAt: 5000 - 10_069,
+      byType: { order: 10_050 },
+      byReason: { attempts: 5025, schema: 5025 },
+      source: "owners",
+      isComplete: true,
+    });
+    expect(seen.parkedActors).toBe(10);
+    // Its partitions are nobody's until they are taken over, and their letters are read with the next look of the new owner.
+    (nodes[0] as TestNode).crash();
+    expect((await stats()).letters).toMatchObject({ dead: 9980, closed: 20, source: "log", isComplete: false });
+    await advance(40_000);
+    expect((await stats()).letters).toMatchObject({ dead: 10_050, source: "owners" });
   });
 
   it("tell a node that died from one that is silent and lives", async () => {
@@ -242,6 +290,7 @@ describe("the stats of a space that no node has ever run in", () => {
       oldestAt: 300,
       byType: { order: 2, payment: 1 },
       byReason: { attempts: 2, malformed: 1 },
+      source: "log",
       isComplete: true,
     });
     expect([seen.waiting, seen.parkedActors]).toEqual([2, 1]);

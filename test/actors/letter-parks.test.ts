@@ -94,17 +94,57 @@ describe("an actor that is parked by a letter", () => {
     expect(await taken()).toEqual([0, 100, 2, 3]);
   });
 
-  it("goes on when it is released, and its letter stays", async () => {
+  it("goes on when it is released, and its letter stays dead and parks nothing", async () => {
     const { letter, taken } = await parked();
-    const { client, run, advance } = system;
-    await run(client.deadLetters.release(desk.ref("a")));
+    const { client, nodes, run, advance } = system;
+    // The owner's office looks at its letters every now and then.
+    await advance(60_000);
+    expect(nodes[0]?.stats().parkedActors).toBe(1);
+    const released = await run(client.deadLetters.release(desk.ref("a"), { note: "booked by hand" }));
+    expect(released).toEqual({ actor: "desk/a", released: true, letters: [letter] });
     await advance(5000);
     expect(await taken()).toEqual([0, 2, 3]);
-    expect(await run(client.deadLetters.list())).toMatchObject([{ letter, status: "dead" }]);
+    expect(await run(client.deadLetters.list())).toMatchObject([{ letter, status: "dead", parks: false }]);
+    expect(await run(client.deadLetters.groups())).toMatchObject([{ count: 1, parks: 0 }]);
+    expect((await run(client.deadLetters.get(letter))).history).toEqual([
+      expect.objectContaining({ what: "released", by: "client", note: "booked by hand" }),
+    ]);
+    await advance(60_000);
+    expect(nodes[0]?.stats()).toMatchObject({ parkedActors: 0, letters: { dead: 1 } });
+    expect((await run(client.stats())).parkedActors).toBe(0);
     isBroken = false;
     await run(client.deadLetters.redrive(letter));
     await advance(5000);
     expect(await taken()).toEqual([0, 2, 3, 1]);
+  });
+
+  it("is not released a second time, and neither is one that nothing parks", async () => {
+    await parked();
+    const { client, run, advance } = system;
+    await run(client.deadLetters.release(desk.ref("a")));
+    await advance(5000);
+    for (const id of ["a", "never-seen"]) {
+      const again = await run(client.deadLetters.release(desk.ref(id)));
+      expect(again).toEqual({ actor: `desk/${id}`, released: false, letters: [] });
+    }
+  });
+
+  it("is parked by its released letter again when that is redriven and dies again", async () => {
+    const { letter, taken } = await parked();
+    const { client, run, advance } = system;
+    await run(client.deadLetters.release(desk.ref("a"), { letter }));
+    await advance(5000);
+    await run(client.deadLetters.redrive(letter));
+    await advance(5000);
+    const found = await run(client.deadLetters.get(letter));
+    expect(found).toMatchObject({ status: "dead", parks: true });
+    expect(found.history.map(({ what }) => what)).toEqual(["released", "redriven", "died-again"]);
+    await run(client.send(desk.ref("a"), { type: "TAKE", n: 4 }));
+    await advance(5000);
+    expect(await taken()).toEqual([0, 2, 3]);
+    await run(client.deadLetters.release(desk.ref("a")));
+    await advance(5000);
+    expect(await taken()).toEqual([0, 2, 3, 4]);
   });
 
   it("goes on at another actor's death without losing the attempts made before", async () => {

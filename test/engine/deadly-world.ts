@@ -2,6 +2,14 @@
 import { assign, enqueueActions, setup } from "xstate";
 import { defineActor } from "../../actors/define-actor.ts";
 import { createTestSystem, type TestNode, type TestSystem } from "../../actors/test-system.ts";
+import {
+  decodeRecord,
+  encodeRecord,
+  type LeaseRecord,
+  recordFormat,
+  type TrialRecord,
+} from "../../runtime/core/records.ts";
+import { Subjects } from "../../runtime/core/subjects.ts";
 import type { NodeSettings } from "../../runtime/engine/context.ts";
 import type { NodeEvent } from "../../runtime/engine/telemetry.ts";
 
@@ -182,4 +190,22 @@ export class DeadlyWorld {
   async stop(): Promise<void> {
     await this.system.stop();
   }
+}
+
+/** Leaves behind what an owner writes that tries a message alone, as if it had ended by it: where `maxCrashes` is 1, the next owner does not handle the message. */
+export async function blame(system: TestSystem, partition: number, name: string): Promise<void> {
+  const subjects = new Subjects("test");
+  const { log } = system.broker.connect(`blame ${name}`);
+  const lease = await system.run(log.last("core", subjects.lease(partition)));
+  if (lease === undefined) throw new Error(`Partition ${partition} has no owner.`);
+  const { owner } = decodeRecord<LeaseRecord>("a lease", lease.data);
+  const record: TrialRecord = {
+    format: recordFormat,
+    owner,
+    until: { ingress: 0, core: 0 },
+    ends: [],
+    suspects: { [name]: [] },
+    alone: name,
+  };
+  await system.run(log.append("core", [{ subject: subjects.trial(partition), data: encodeRecord(record) }]));
 }

@@ -11,9 +11,11 @@ import { absentHead } from "../../runtime/engine/head.ts";
 import { Lane } from "../../runtime/engine/lane.ts";
 import { ActorReplay } from "../../runtime/engine/replay.ts";
 import { WaitingRoom } from "../../runtime/engine/waiting-room.ts";
+import { blame } from "./deadly-world.ts";
 import { orderOf, stillborn } from "./restart-actors.ts";
 
 const child = "order/1/~payment";
+const subjects = new Subjects("test");
 const patient = { base: "10 seconds", factor: 2, cap: "5 minutes", jitter: "none", maxAttempts: 3 } as const;
 
 let system: TestSystem;
@@ -50,7 +52,7 @@ async function statesOf(actor: string) {
   const address = parseAddress(actor);
   const read = async () => {
     const records = [];
-    for await (const record of log.scan("core", new Subjects("test").state(partitionOf(address, 1), address))) {
+    for await (const record of log.scan("core", subjects.state(partitionOf(address, 1), address))) {
       records.push(record);
     }
     return records;
@@ -217,6 +219,40 @@ describe("a child that cannot be made", () => {
     await start({ "payment.card": patient });
     expect((await view(`${child}/~card`))?.status).toBe("error");
     expect((await view("order/1"))?.context).toMatchObject({ errors: ["never a card"] });
+  });
+});
+
+describe("a child that waits to be begun again", () => {
+  const fragile = { settings: { checkpointMs: 100, maxCrashes: 1 } };
+
+  test("goes on waiting when a message for it is given up that has ended processes", async () => {
+    await start({ payment: patient }, fragile);
+    await send(child, breaks("one"));
+    system.nodes[0]?.crash();
+    await send(child, add("bad"));
+    await blame(system, 0, `i:${system.broker.records("ingress", subjects.all("ingress")).at(-1)?.seq}`);
+    await send(child, add("b"));
+    await system.startNode();
+    await system.advance(20_000);
+    expect(await letters()).toEqual([`${child} attempts`, `${child} crashed`]);
+    expect(await view(child)).toMatchObject({ status: "active", context: { items: ["first", "b"] } });
+  });
+
+  test("ends, and its parent is told, when its beginning has ended processes", async () => {
+    await start({ payment: patient }, fragile);
+    await send(child, breaks("one"));
+    const timers = system.broker.records("core", subjects.timersOfPartition(0)).map(({ subject }) => subject);
+    const restart = timers.filter((subject) => subjects.parseTimer(subject)?.of.id === "1/~payment").at(-1);
+    system.nodes[0]?.crash();
+    await blame(system, 0, `t:${restart}`);
+    await system.startNode();
+    await system.advance(20_000);
+    expect(await letters()).toEqual([`${child} attempts`, `${child} crashed`]);
+    expect(await view(child)).toMatchObject({ status: "error", timers: [] });
+    const parent = await view("order/1");
+    expect(parent).toMatchObject({ value: "failed", context: { errors: [expect.stringMatching(/came to its end/)] } });
+    await send(child, add("late"));
+    expect(system.nodes.at(-1)?.stats()).toMatchObject({ pending: 0, counters: { waiting: 0, ignored: 1 } });
   });
 });
 

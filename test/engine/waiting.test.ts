@@ -7,6 +7,7 @@ import { partitionOf } from "../../runtime/core/address.ts";
 import { RetryableError, TerminalError } from "../../runtime/core/errors.ts";
 import { decodeRecord, type StateRecord, type WaitingRecord } from "../../runtime/core/records.ts";
 import { Subjects } from "../../runtime/core/subjects.ts";
+import type { StateToMigrate } from "../../runtime/engine/migration.ts";
 
 /** Which items fail, whoever takes them. */
 const broken = new Set<string>();
@@ -16,7 +17,7 @@ type ListEvent =
   | { readonly type: "PUT" | "LATE"; readonly item: string; readonly ballast?: string }
   | { readonly type: "REMIND"; readonly ms: number };
 
-const machine = setup({
+const made = setup({
   types: { context: {} as { items: string[] }, events: {} as ListEvent },
   actions: {
     put: assign({
@@ -28,18 +29,26 @@ const machine = setup({
     }),
   },
   delays: { given: ({ event }) => (event.type === "REMIND" ? event.ms : 0) },
-}).createMachine({
-  id: "list",
-  context: { items: [] },
-  initial: "open",
-  states: {
-    open: { on: { PUT: { actions: "put" }, LATE: { actions: "put" }, REMIND: "reminding" } },
-    reminding: {
-      on: { PUT: { actions: "put" }, LATE: { actions: "put" } },
-      after: { given: { target: "open", actions: assign({ items: ({ context }) => [...context.items, "reminded"] }) } },
-    },
-  },
 });
+
+const versioned = (version?: string) =>
+  made.createMachine({
+    id: "list",
+    ...(version === undefined ? {} : { version }),
+    context: { items: [] },
+    initial: "open",
+    states: {
+      open: { on: { PUT: { actions: "put" }, LATE: { actions: "put" }, REMIND: "reminding" } },
+      reminding: {
+        on: { PUT: { actions: "put" }, LATE: { actions: "put" } },
+        after: {
+          given: { target: "open", actions: assign({ items: ({ context }) => [...context.items, "reminded"] }) },
+        },
+      },
+    },
+  });
+
+const machine = versioned();
 
 const hold = defineActor("hold", { machine, retry: delay });
 const overtake = defineActor("overtake", { machine, retry: delay, order: "overtake" });
@@ -356,5 +365,26 @@ describe("errors that say themselves when to try again", () => {
     await system.run(system.client.send(fussy.ref("a"), { type: "PUT", item: "y" }));
     await system.advance(1000);
     expect(await letters()).toMatchObject([{ reason: "terminal", attemptCount: 1 }]);
+  });
+});
+
+describe("a timer of what waits that comes late", () => {
+  it("is dropped also where the actor's state is of an earlier version of its machine", async () => {
+    const older = defineActor("aged", { machine: versioned("1"), retry: delay });
+    await start({ actors: [older], nodes: 0, settings: { checkpointMs: 600_000 } });
+    await system.startNode({ actors: [older] });
+    broken.add("one");
+    await put(older, "one");
+    broken.clear();
+    await system.advance(minute);
+    expect(await itemsOf(older)).toEqual(["one"]);
+    // No checkpoint says that the timer was handled.
+    system.nodes.at(-1)?.crash();
+    const migrate = { "1->2": ({ value, context }: StateToMigrate) => ({ value, context }) };
+    await system.startNode({ actors: [defineActor("aged", { machine: versioned("2"), retry: delay, migrate })] });
+    await system.advance(5000);
+    await put(older, "two");
+    expect(await itemsOf(older)).toEqual(["one", "two"]);
+    expect(stateOf(older).machine).toMatchObject({ version: "2" });
   });
 });
