@@ -197,7 +197,7 @@ export class Lane {
 }
 
 /** False for the outcomes after which a message is tried again, or may be. */
-export function isHandled(outcome: Outcome): boolean {
+function isHandled(outcome: Outcome): boolean {
   return outcome !== "dead" && outcome !== "failed" && outcome !== "waiting";
 }
 

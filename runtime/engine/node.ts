@@ -396,8 +396,7 @@ export class ActorNode {
       this.#lastSeqs[stream] = lastSeq;
     }
     for (const partition of this.#partitions.values()) {
-      await partition.purgeAged();
-      await partition.purgeWaited();
+      await partition.purge();
       if (this.#state !== "running") return;
     }
     if (this.#partitions.has(0)) await this.#purge.run();

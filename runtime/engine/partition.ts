@@ -25,18 +25,18 @@ import type { Decision } from "./decision.ts";
 import { type Delivery, unaddressedType, untried } from "./delivery.ts";
 import type { Dispatcher, LaneOwner } from "./dispatcher.ts";
 import { Lane } from "./lane.ts";
+import { Leftovers } from "./leftovers.ts";
 import { hasTimer } from "./logic-of.ts";
 import { LowWater } from "./low-water.ts";
 import type { NearTimer } from "./near-timers.ts";
+import { refill } from "./refill.ts";
 import { type TimerMarks, Timers } from "./timers.ts";
 import { Trial, type TrialHost, type TrialItem, trialName } from "./trial.ts";
 import type { TrialTurns } from "./trial-turns.ts";
 import { hasVolatile } from "./volatile.ts";
 import { isWaitingTimer } from "./waiting.ts";
 
-const refillSize = 256;
 const maxSenders = 1000;
-const hourMs = 3_600_000;
 /** A quiet partition's mark is moved when it lies so far behind, or has stood for so long. */
 const worthAdvancing = 1024;
 const staleMs = 60_000;
@@ -48,8 +48,6 @@ const timersFromStepMs = 5 * 60_000;
 const shedTimerMs = 1000;
 /** How often it is looked whether the readers have come to where the log ended at the takeover. */
 const lookMs = 50;
-/** The records of so many actors that nothing waits for any more are removed at once. */
-const maxWaitedPerRound = 100;
 const noData = new Uint8Array(0);
 
 /** How far a partition has come when a checkpoint is written. */
@@ -101,12 +99,8 @@ export class Partition implements LaneOwner {
   /** Timers that were handled here. */
   #fired = 0;
   #cancelHold: (() => void) | undefined;
-  #marks: Array<{ readonly at: number; readonly core: number }> = [];
+  readonly #leftovers: Leftovers;
   readonly #advancedMs: Record<StreamName, number> = { ingress: 0, core: 0 };
-  /** By filter: up to which sequence aged records are purged. */
-  readonly #aged = new Map<string, number>();
-  /** Actors for which nothing waits any more, with the sequence of the state that says so: the records of what did are to be removed. */
-  readonly #waited = new Map<string, { readonly address: Address; readonly seq: number }>();
   /** What was stored when the partition was opened: an earlier owner may have applied it to actors that leave no trace of it. */
   #before: Cursor = { ingress: 0, core: 0 };
   #isClosed = false;
@@ -130,6 +124,7 @@ export class Partition implements LaneOwner {
     this.#context = context;
     this.#dispatcher = dispatcher;
     this.#onLost = onLost;
+    this.#leftovers = new Leftovers(id, context);
     this.#timers = new Timers(id, context, {
       deliver: (timer) => this.#fire(timer),
       hasRoom: () => dispatcher.hasRoomForTimers,
@@ -178,7 +173,7 @@ export class Partition implements LaneOwner {
       const stored = decodeRecord<CheckpointRecord>(`the checkpoint of partition ${this.id}`, record.data);
       this.#water = { ingress: new LowWater(stored.cursor.ingress), core: new LowWater(stored.cursor.core) };
       this.#written = { ...stored, fired: 0 };
-      this.#marks = [...stored.marks];
+      this.#leftovers.marks = stored.marks;
       checkpoint = stored;
     }
     const last = { ingress: ingress?.lastSeq ?? 0, core: core?.lastSeq ?? 0 };
@@ -394,7 +389,7 @@ export class Partition implements LaneOwner {
   }
 
   nothingWaits(lane: Lane): void {
-    this.#waited.set(lane.name, { address: lane.address, seq: lane.seq });
+    this.#leftovers.waited(lane);
   }
 
   postpone(delivery: Delivery, delayMs?: number): void {
@@ -463,20 +458,15 @@ export class Partition implements LaneOwner {
       timersSeq,
       timersFrom,
       timersKept,
-      marks: this.#marks,
+      marks: this.#leftovers.marks,
     };
     return { record: { subject: this.#context.subjects.checkpoint(this.id), data: encodeRecord(record) }, progress };
   }
 
   /** The checkpoint is in the log, at this sequence of CORE. */
   checkpointed(progress: Progress, seq: number): void {
-    const { settings, time } = this.#context;
     this.#written = progress;
-    const now = time.now();
-    const last = this.#marks[this.#marks.length - 1];
-    if (last !== undefined && now - last.at < hourMs) return;
-    const keptMs = Math.max(settings.keyRetentionMs, settings.topicRetentionMs) + 2 * hourMs;
-    this.#marks = [...this.#marks.filter((mark) => now - mark.at < keptMs), { at: now, core: seq }];
+    this.#leftovers.mark(seq);
   }
 
   /**
@@ -505,98 +495,24 @@ export class Partition implements LaneOwner {
     return this.#timers.purge();
   }
 
-  /** Removes the records of messages that have waited. */
-  async purgeWaited(): Promise<void> {
-    const { log, subjects } = this.#context;
-    for (const [name, { address, seq }] of [...this.#waited].slice(0, maxWaitedPerRound)) {
-      if (this.#isClosed) return;
-      await log.purge("core", subjects.waitsOf(this.id, address), seq + 1);
-      // Another message may have waited, and been handled, meanwhile.
-      if (this.#waited.get(name)?.seq === seq) this.#waited.delete(name);
-    }
-  }
-
-  /** Removes keys, published and emitted events that are older than their retention. */
-  async purgeAged(): Promise<void> {
-    const { log, subjects, settings, time } = this.#context;
-    const now = time.now();
-    for (const [retentionMs, filter] of [
-      [settings.keyRetentionMs, subjects.keysOfPartition(this.id)],
-      [settings.topicRetentionMs, subjects.topicsOfPartition(this.id)],
-      [settings.topicRetentionMs, subjects.emitsOfPartition(this.id)],
-    ] as const) {
-      const old = this.#marks.filter((mark) => now - mark.at >= retentionMs).pop();
-      if (old === undefined || old.core <= (this.#aged.get(filter) ?? 0)) continue;
-      await log.purge("core", filter, old.core + 1);
-      this.#aged.set(filter, old.core);
-    }
+  /** Removes what is not needed any more: records of messages that have waited, and what is older than its retention. */
+  async purge(): Promise<void> {
+    await this.#leftovers.purgeAged();
+    await this.#leftovers.purgeWaited(() => this.#isClosed);
   }
 
   refill(lane: Lane): void {
     if (lane.refilling || this.#isClosed || this.#isDraining) return;
     lane.refilling = true;
-    void this.#refill(lane).finally(() => {
+    void refill(this.#context, this.id, lane, {
+      isClosed: () => this.#isClosed,
+      take: (stream, record) => this.#takeAgain(lane, this.#delivery(stream, record, lane.address)),
+      handled: (stream, seq) => this.#water[stream].handled(seq),
+    }).finally(() => {
       lane.refilling = false;
       // What it read may have been decided before it came to its end.
       this.#dispatcher.settled(lane);
     });
-  }
-
-  async #refill(lane: Lane): Promise<void> {
-    const { log, subjects, time } = this.#context;
-    for (const stream of ["ingress", "core"] as const) {
-      while (
-        lane.overflow[stream].length > 0 &&
-        lane.queue.length < refillSize &&
-        lane.phase === "ready" &&
-        !this.#isClosed
-      ) {
-        const fromSeq = lane.overflow[stream][0] as number;
-        const last = lane.overflow[stream][lane.overflow[stream].length - 1] as number;
-        const filter =
-          stream === "ingress"
-            ? subjects.ingressOfActor(this.id, lane.address)
-            : subjects.mailOfActor(this.id, lane.address);
-        let found = 0;
-        let isGone = false;
-        let isAway = false;
-        const onTrial: Array<readonly [number, Promise<boolean>]> = [];
-        const take = (record: LogRecord): void => {
-          const taken = this.#takeAgain(lane, this.#delivery(stream, record, lane.address));
-          if (taken === undefined) found = record.seq;
-          else onTrial.push([record.seq, taken]);
-        };
-        try {
-          for await (const record of log.scan(stream, filter, { fromSeq, limit: refillSize })) {
-            if (record.seq > last || this.#isClosed || lane.isClosed) break;
-            take(record);
-          }
-          if (found === 0 && onTrial.length === 0) {
-            // Whoever served the scan may lag behind: only the leader knows that nothing is left.
-            const next = await log.next(stream, filter, fromSeq);
-            if (this.#isClosed || lane.isClosed) return;
-            isGone = next === undefined || next.seq > last;
-            if (next !== undefined && !isGone) take(next);
-          }
-        } catch {
-          isAway = true;
-        }
-        if (isGone) {
-          // Purged by an owner that handled them before it lost the partition.
-          for (const seq of lane.overflow[stream]) if (seq <= last) this.#water[stream].handled(seq);
-        }
-        // Until they stand in the lane what is read meanwhile is kept behind them.
-        for (const [seq, taken] of onTrial) {
-          if (!(await taken)) return;
-          found = seq;
-        }
-        // What came before a scan broke off is in the queue.
-        lane.overflow[stream] = lane.overflow[stream].filter((seq) => seq > (isGone ? last : found));
-        if (isAway) {
-          await sleep(time, 100);
-        }
-      }
-    }
   }
 
   #onRecord(stream: StreamName, record: LogRecord): void {
