@@ -136,15 +136,8 @@ export class Lane {
   push(decision: Decision): void {
     this.head = decision.head;
     this.decided.push(decision);
-    // What died was not applied: the next one with its key is tried.
-    if (
-      isHandled(decision.outcome) &&
-      decision.outcome !== "duplicate" &&
-      decision.key !== undefined &&
-      decision.answerJson !== undefined
-    ) {
-      this.pendingKeys.set(decision.key, decision.answerJson);
-    }
+    const { key, answerJson } = decision;
+    if (key !== undefined && answerJson !== undefined && isFirst(decision)) this.pendingKeys.set(key, answerJson);
   }
 
   /** The commit in flight is in the log; returns what it held. */
@@ -153,7 +146,10 @@ export class Lane {
     this.inFlight = [];
     this.seq = seq;
     this.committed = (confirmed[confirmed.length - 1] as Decision).head.cursor;
-    for (const { key } of confirmed) if (key !== undefined) this.pendingKeys.delete(key);
+    for (const decision of confirmed) {
+      // One that failed says nothing about a later one with its key, which may be uncommitted yet.
+      if (decision.key !== undefined && isFirst(decision)) this.pendingKeys.delete(decision.key);
+    }
     return confirmed;
   }
 
@@ -194,6 +190,11 @@ export class Lane {
     this.aside = [];
     this.decided = [];
   }
+}
+
+/** True where the key of a message counts as applied from now on. What died was not applied: the next one with its key is tried. */
+function isFirst({ outcome }: Decision): boolean {
+  return isHandled(outcome) && outcome !== "duplicate";
 }
 
 /** False for the outcomes after which a message is tried again, or may be. */

@@ -43,6 +43,7 @@ export interface WaitingHost {
   /** The lane has something to do. */
   wake(lane: Lane): void;
   /** As for the lane's owner. */
+  postpone(lane: Lane, timer: Delivery, delayMs: number): void;
   rested(lane: Lane, delivery?: Delivery): void;
   putBack(lane: Lane, delivery: Delivery): void;
   admit(lane: Lane, delivery: Delivery, enter: () => boolean): boolean;
@@ -54,6 +55,8 @@ const maxHeldInMemory = 1000;
 /** How long after its time a held lane looks again; its timer wakes it before. */
 const graceMs = 100;
 const linePerRead = 128;
+/** A timer that comes before its time comes again after so long, at most: clocks that are set back are set forward, too. */
+const longestPostponedMs = 1000;
 
 /** Sees to the lanes that something waits for. */
 export class WaitingRoom {
@@ -82,7 +85,7 @@ export class WaitingRoom {
     if (delivery.timer !== undefined) {
       if (isWaitingTimer(delivery.timer)) return this.#woken(lane, delivery, delivery.timer, waiting as Waiting);
       if (isRetriedTimer(waiting, delivery.timer)) return this.#drop(lane, delivery);
-      if (waiting?.restart?.timer === delivery.timer) return "decide";
+      if (waiting?.restart?.timer === delivery.timer || isGivenUp(delivery)) return "decide";
       return isBlocked(waiting) || firstInLine(waiting) !== undefined ? this.#setAside(lane, delivery) : "decide";
     }
     if (waiting === undefined) return "decide";
@@ -136,9 +139,10 @@ export class WaitingRoom {
     if (!isWaiting(waiting, n)) return this.#drop(lane, delivery);
     const hold = holdOf(waiting);
     const isFree =
-      waiting?.parked === undefined &&
-      (hold === undefined || hold.n === n) &&
-      (waiting?.restart === undefined || waiting.restart.timer === delivery.timer);
+      isGivenUp(delivery) ||
+      (waiting?.parked === undefined &&
+        (hold === undefined || hold.n === n) &&
+        (waiting?.restart === undefined || waiting.restart.timer === delivery.timer));
     if (delivery.wokenBy !== undefined) return isFree ? "decide" : this.#setAside(lane, delivery);
     if (isFree && hold === undefined && firstInLine(waiting) === n) return "decide";
     // It is read again when the line is.
@@ -150,6 +154,8 @@ export class WaitingRoom {
 
   #woken(lane: Lane, delivery: Delivery, timer: string, waiting: Waiting): Turn {
     if (timer.startsWith("l")) {
+      // What the line holds may have ended processes; that it can be taken is nothing to give up.
+      delivery.verdict = undefined;
       lane.queue.shift();
       this.#host.backlog.letGo(delivery);
       lane.aside.push(delivery);
@@ -158,10 +164,11 @@ export class WaitingRoom {
     const n = numberIn(timer);
     const retry = waiting.retries?.[n];
     const leftMs = (retry?.at ?? 0) - this.#context.time.now();
-    if (leftMs > 0) {
+    if (leftMs > 0 && !isGivenUp(delivery)) {
       // The clock was set back.
-      this.#setAside(lane, delivery);
-      this.#context.time.after(leftMs, () => this.moved(lane));
+      lane.queue.shift();
+      this.#host.backlog.letGo(delivery);
+      this.#host.postpone(lane, delivery, Math.min(leftMs, longestPostponedMs));
       return "next";
     }
     const kept = lane.kept.get(n);
@@ -305,6 +312,11 @@ export class WaitingRoom {
   #senderOf({ source }: WaitingRecord): string | undefined {
     return source.stream === "ingress" ? fromToken(this.#context.subjects.senderToken(source.subject)) : undefined;
   }
+}
+
+/** True for what dies without being handled, since it has ended one process after the other: it waits for nobody. */
+function isGivenUp({ verdict }: Delivery): boolean {
+  return verdict?.reason === "crashed";
 }
 
 /** What a message is given by the timer that wakes it, when it has ended one process after the other. */

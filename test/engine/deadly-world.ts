@@ -2,6 +2,7 @@
 import { assign, enqueueActions, setup } from "xstate";
 import { defineActor } from "../../actors/define-actor.ts";
 import { createTestSystem, type TestNode, type TestSystem } from "../../actors/test-system.ts";
+import { TerminalError } from "../../runtime/core/errors.ts";
 import {
   decodeRecord,
   encodeRecord,
@@ -15,7 +16,13 @@ import type { NodeEvent } from "../../runtime/engine/telemetry.ts";
 
 /** What the actors take. */
 export type DeadlyEvent =
-  | { readonly type: "ADD"; readonly uid: string; readonly deadly?: boolean; readonly fails?: boolean }
+  | {
+      readonly type: "ADD";
+      readonly uid: string;
+      readonly deadly?: boolean;
+      readonly fails?: boolean;
+      readonly fatal?: boolean;
+    }
   | { readonly type: "SET"; readonly uid: string; readonly delay: number; readonly deadly?: boolean }
   | { readonly type: "RING"; readonly uid: string; readonly deadly?: boolean };
 
@@ -57,6 +64,7 @@ function machineWith(hook: Hook) {
 /** What of the options the tests set. */
 interface Victim {
   readonly retry?: { readonly base: number; readonly jitter: "none" };
+  readonly order?: "overtake";
   readonly onExhausted?: "park" | "stop";
 }
 
@@ -128,6 +136,7 @@ export class DeadlyWorld {
         this.handled.set(event.uid, 1);
         throw new Error("Not yet.");
       }
+      if ("fatal" in event && event.fatal === true) throw new TerminalError("Never.");
       if (event.deadly !== true) return;
       this.handled.set(event.uid, (this.handled.get(event.uid) ?? 0) + 1);
       const node = this.system.nodes.find((each) => each.name === name);

@@ -1,7 +1,10 @@
 /** Messages that end the process: they are found, tried alone, and become dead letters; everything else goes on. */
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
-import { DeadlyWorld, victim } from "./deadly-world.ts";
+import { Subjects } from "../../runtime/core/subjects.ts";
+import { blame, DeadlyWorld, victim } from "./deadly-world.ts";
+
+const subjects = new Subjects("test");
 
 let world: DeadlyWorld | undefined;
 afterEach(async () => {
@@ -127,6 +130,67 @@ describe("a message that ends the process", () => {
       await world.stop();
     }
     world = undefined;
+  });
+});
+
+describe("a timer of what waits that has ended processes", () => {
+  const retry = { base: 3000, jitter: "none" } as const;
+  const settings = { maxCrashes: 1 };
+  const timerOf = (name: RegExp) =>
+    world?.system.broker
+      .records("core", subjects.all("core"))
+      .map(({ subject }) => subject)
+      .filter((subject) => name.test(subjects.parseTimer(subject)?.timer ?? ""))
+      .at(-1);
+
+  it("takes its message along at once, also while the actor is parked by another", async () => {
+    world = await DeadlyWorld.start({
+      partitions: 1,
+      settings,
+      define: (hook) => victim(hook, { retry, order: "overtake", onExhausted: "park" }),
+    });
+    const { system } = world;
+    await world.send("a", add("poison", { fails: true }));
+    await world.advance(200);
+    const [node] = world.alive;
+    const timer = timerOf(/^r/);
+    await blame(system, 0, `t:${timer}`);
+    // Between its first attempt and its second one another message parks the actor.
+    await world.send("a", add("worse", { fatal: true }));
+    await world.advance(200);
+    world.crash(node as never);
+    await world.advance(30_000);
+    await world.send("a", add("1"));
+    await world.advance(10_000);
+    expect(await world.letters()).toMatchObject([{ reason: "terminal" }, { reason: "crashed" }]);
+    const loads = () => world?.alive[0]?.stats().counters.loads ?? 0;
+    const before = loads();
+    await world.advance(10_000);
+    expect(loads()).toBe(before);
+    await system.run(system.client.deadLetters.release("victim/a"));
+    await world.advance(1000);
+    expect(await world.logOf("a")).toEqual(["1"]);
+  });
+
+  it("does not keep the line from being taken where it says that it can be", async () => {
+    world = await DeadlyWorld.start({
+      partitions: 1,
+      settings,
+      define: (hook) => victim(hook, { retry: { base: 10_000, jitter: "none" } }),
+    });
+    await world.send("a", add("late", { fails: true }));
+    await world.send("a", add("1"));
+    await world.send("a", add("2"));
+    await world.advance(9900);
+    const [node] = world.alive;
+    // The owner ends just when the line has become free.
+    for (let i = 0; i < 200 && timerOf(/^l/) === undefined; i++) await world.system.advance(1);
+    world.crash(node as never);
+    await blame(world.system, 0, `t:${timerOf(/^l/)}`);
+    await world.advance(30_000);
+    expect(await world.logOf("a")).toEqual(["late", "1", "2"]);
+    expect(await world.letters()).toEqual([]);
+    expect(world.trials).toEqual([]);
   });
 });
 

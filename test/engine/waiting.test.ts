@@ -7,7 +7,12 @@ import { partitionOf } from "../../runtime/core/address.ts";
 import { RetryableError, TerminalError } from "../../runtime/core/errors.ts";
 import { decodeRecord, type StateRecord, type WaitingRecord } from "../../runtime/core/records.ts";
 import { Subjects } from "../../runtime/core/subjects.ts";
+import type { Decision } from "../../runtime/engine/decision.ts";
+import { type Delivery, untried } from "../../runtime/engine/delivery.ts";
+import { absentHead } from "../../runtime/engine/head.ts";
+import { Lane } from "../../runtime/engine/lane.ts";
 import type { StateToMigrate } from "../../runtime/engine/migration.ts";
+import { WaitingRoom } from "../../runtime/engine/waiting-room.ts";
 
 /** Which items fail, whoever takes them. */
 const broken = new Set<string>();
@@ -368,6 +373,20 @@ describe("errors that say themselves when to try again", () => {
   });
 });
 
+it("an answer to a key is remembered until its own commit, whatever became of an earlier message with the key", () => {
+  const lane = new Lane("l", { type: "overtake", id: "a" }, 0, "s", undefined);
+  const decision = (outcome: Decision["outcome"], more: object) =>
+    ({ outcome, key: "k", head: absentHead, ...more }) as Decision;
+  lane.push(decision("failed", {}));
+  lane.inFlight = lane.decided.splice(0);
+  lane.push(decision("applied", { answerJson: "yes" }));
+  lane.confirm(7);
+  expect(lane.pendingKeys.get("k")).toBe("yes");
+  lane.inFlight = lane.decided.splice(0);
+  lane.confirm(8);
+  expect(lane.pendingKeys.size).toBe(0);
+});
+
 describe("a timer of what waits that comes late", () => {
   it("is dropped also where the actor's state is of an earlier version of its machine", async () => {
     const older = defineActor("aged", { machine: versioned("1"), retry: delay });
@@ -386,5 +405,33 @@ describe("a timer of what waits that comes late", () => {
     await put(older, "two");
     expect(await itemsOf(older)).toEqual(["one", "two"]);
     expect(stateOf(older).machine).toMatchObject({ version: "2" });
+  });
+
+  it("comes again when the clock was set back after it had come, for a message that holds the others, too", () => {
+    const lane = new Lane("l", { type: "hold", id: "a" }, 0, "s", undefined);
+    const timer: Delivery = {
+      ...untried,
+      stream: "core",
+      seq: 0,
+      timer: "r9-2",
+      subject: "",
+      to: lane.address,
+      sender: undefined,
+      data: new Uint8Array(),
+      unaddressable: undefined,
+    };
+    lane.phase = "ready";
+    lane.head = {
+      ...absentHead,
+      waiting: { from: 10, next: 10, retries: { 9: { at: 5000, attempt: 2, hold: true } } },
+    };
+    lane.queue = [timer];
+    const again: number[] = [];
+    const backlog = { letGo: () => {}, hold: () => {} };
+    const host = { backlog, postpone: (_: Lane, _timer: Delivery, ms: number) => again.push(ms), rested: () => {} };
+    const room = new WaitingRoom({ time: { now: () => 4400, after: () => () => {} } } as never, host as never);
+    expect(room.turn(lane, timer)).toBe("next");
+    room.moved(lane);
+    expect([lane.queue, lane.aside, again]).toEqual([[], [], [600]]);
   });
 });
