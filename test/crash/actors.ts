@@ -165,6 +165,26 @@ export const victim = defineActor("victim", {
   }),
 });
 
+/** Tells a ledger of its own name each number that it reads, and keeps nothing: messages are delivered at most once. */
+export const gauge = defineActor("gauge", {
+  delivery: "at-most-once",
+  machine: setup({
+    types: {} as { context: { id: string }; input: { id: string }; events: { type: "READ"; n: number } },
+  }).createMachine({
+    id: "gauge",
+    context: ({ input }) => ({ id: input.id }),
+    on: {
+      READ: {
+        actions: tell(
+          "ledger",
+          ({ context }) => context.id,
+          ({ event }) => ({ type: "ENTER", line: String(event.n) }),
+        ),
+      },
+    },
+  }),
+});
+
 /** Ends this process as user code can. */
 function endProcess(how: Deadly): void {
   if (how === "kill") process.kill(process.pid, "SIGKILL");
@@ -173,7 +193,7 @@ function endProcess(how: Deadly): void {
 }
 
 /** All of them, as every node of a test runs them. */
-export const actors = [sequencer, ledger, account, worker, reminder, victim];
+export const actors = [sequencer, ledger, account, worker, reminder, victim, gauge];
 
 /** In this process only, as a thing outside that fails for a while would: a node that takes over begins again. */
 function countAttempt(n: number): number {
