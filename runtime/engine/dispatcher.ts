@@ -44,6 +44,8 @@ export interface LaneOwner {
   asks(lane: Lane, delivery: Delivery, goOn: () => boolean): boolean;
   /** Lets a message that waited outside the mailbox enter its lane later, in its turn; false: it may enter now. */
   admit(lane: Lane, delivery: Delivery, enter: () => boolean): boolean;
+  /** True for a message that {@link LaneOwner.admit} would let in later. */
+  isOnTrial(delivery: Delivery): boolean;
   /** Nothing waits for the actor outside its mailbox any more: the records of what did can go. */
   nothingWaits(lane: Lane): void;
   /** Reads again what left memory. */
@@ -134,6 +136,7 @@ export class Dispatcher {
       rested: (lane, delivery) => owners.get(lane.partition)?.rested(lane, delivery),
       putBack: (lane, delivery) => owners.get(lane.partition)?.putBack(delivery),
       admit: (lane, delivery, enter) => owners.get(lane.partition)?.admit(lane, delivery, enter) ?? false,
+      isOnTrial: (lane, delivery) => owners.get(lane.partition)?.isOnTrial(delivery) ?? false,
     });
     this.#env = {
       now: 0,

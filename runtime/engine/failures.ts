@@ -163,23 +163,25 @@ export class Failures {
   #readLetter(lane: Lane, delivery: Delivery, redrive: Redrive, verdict: Verdict): void {
     lane.phase = "waiting";
     const { log, subjects, time, random } = this.#context;
+    const { head } = lane;
+    // As above: loaded again, the lane knows nothing of the failure.
+    const isOver = (): boolean => lane.phase !== "waiting" || lane.head !== head;
     const home = redrive.home !== undefined && subjects.isDeadLetter(redrive.home) ? redrive.home : undefined;
     const read = (attempt: number): void => {
       log.last("core", home ?? subjects.dead(lane.partition, lane.address, redrive.letter)).then(
         (record) => {
-          if (lane.phase !== "waiting") return;
+          if (isOver()) return;
           let earlier: LetterRecord | undefined;
           try {
             earlier = record === undefined ? undefined : decodeRecord<LetterRecord>("a dead letter", record.data);
           } catch {
             earlier = undefined;
           }
-          delivery.verdict = { ...verdict, earlier, on: lane.head.snapshotJson };
+          delivery.verdict = { ...verdict, earlier, on: head.snapshotJson };
           this.#goOn(lane);
         },
         () => {
-          if (lane.phase === "waiting")
-            lane.cancelTimer = time.after(backoffMs(attempt, random), () => read(attempt + 1));
+          if (!isOver()) lane.cancelTimer = time.after(backoffMs(attempt, random), () => read(attempt + 1));
         },
       );
     };

@@ -415,7 +415,7 @@ export class Partition implements LaneOwner {
   }
 
   admit(lane: Lane, delivery: Delivery, enter: () => boolean): boolean {
-    if (!this.#holds(delivery)) return false;
+    if (!this.isOnTrial(delivery)) return false;
     this.#trial?.offer({ ...itemOf(lane, delivery), enter, onTaken: () => {} });
     return true;
   }
@@ -538,17 +538,17 @@ export class Partition implements LaneOwner {
       this.#water[stream].handled(record.seq);
       return;
     }
-    if (this.#holds(delivery)) this.#trial?.offer(itemOf(lane, delivery));
+    if (this.isOnTrial(delivery)) this.#trial?.offer(itemOf(lane, delivery));
     else if (!this.#dispatcher.accept(lane, delivery, false)) lane.overflow[stream].push(record.seq);
   }
 
-  #holds(delivery: Delivery): boolean {
+  isOnTrial(delivery: Delivery): boolean {
     return this.#trial?.holds(trialName(delivery)) ?? false;
   }
 
   /** Takes a message that was read again; undefined when it stands in its lane, otherwise told later whether it does. */
   #takeAgain(lane: Lane, delivery: Delivery): Promise<boolean> | undefined {
-    if (!this.#holds(delivery)) {
+    if (!this.isOnTrial(delivery)) {
       this.#dispatcher.accept(lane, delivery, true);
       return undefined;
     }
@@ -594,7 +594,7 @@ export class Partition implements LaneOwner {
       data: noData,
       unaddressable: undefined,
     };
-    if (!this.#holds(delivery)) return this.#dispatcher.accept(lane, delivery, false);
+    if (!this.isOnTrial(delivery)) return this.#dispatcher.accept(lane, delivery, false);
     this.#trial?.offer(itemOf(lane, delivery));
     return true;
   }

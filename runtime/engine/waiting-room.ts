@@ -47,6 +47,7 @@ export interface WaitingHost {
   rested(lane: Lane, delivery?: Delivery): void;
   putBack(lane: Lane, delivery: Delivery): void;
   admit(lane: Lane, delivery: Delivery, enter: () => boolean): boolean;
+  isOnTrial(lane: Lane, delivery: Delivery): boolean;
 }
 
 /** A hold that ends so soon is waited for in memory, by so many messages. */
@@ -254,7 +255,11 @@ export class WaitingRoom {
       const [first] = line;
       // While the partition is suspect they enter one by one.
       if (first !== undefined && this.#host.admit(lane, first, () => enter([first]))) this.#host.rested(lane);
-      else enter(line);
+      else {
+        // The partition may be past its trial but for some messages that come late: each enters first of those that are read.
+        const held = line.findIndex((delivery) => this.#host.isOnTrial(lane, delivery));
+        enter(held < 0 ? line : line.slice(0, held));
+      }
     });
   }
 

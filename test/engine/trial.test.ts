@@ -133,6 +133,34 @@ describe("a message that ends the process", () => {
   });
 });
 
+it("a message in line that has ended processes is found though its actor was parked while the partition was suspect", async () => {
+  world = await DeadlyWorld.start({
+    partitions: 1,
+    settings: { maxCrashes: 1 },
+    define: (hook) => victim(hook, { onExhausted: "park" }),
+  });
+  const { system } = world;
+  await world.send("a", add("worse", { fatal: true }));
+  await world.send("a", add("1"));
+  await world.send("a", add("bad", { deadly: true }));
+  await world.send("a", add("2"));
+  await world.advance(500);
+  const waits = subjects.waitsOf(0, { type: "victim", id: "a" });
+  const n = system.broker.records("core", waits)[1]?.subject.split(".").at(-1);
+  world.crash(world.alive[0] as never);
+  await blame(system, 0, `w:victim/a:${n}`);
+  await world.advance(10_000);
+  await system.run(system.client.deadLetters.release("victim/a"));
+  await world.advance(10_000);
+  expect(world.deaths).toBe(0);
+  expect(await world.letters()).toMatchObject([{ reason: "terminal" }, { reason: "crashed" }]);
+  expect(await world.logOf("a")).toEqual(["1"]);
+  await system.run(system.client.deadLetters.release("victim/a"));
+  await world.advance(3000);
+  expect(await world.logOf("a")).toEqual(["1", "2"]);
+  expect(world.trials).toEqual([]);
+});
+
 describe("a timer of what waits that has ended processes", () => {
   const retry = { base: 3000, jitter: "none" } as const;
   const settings = { maxCrashes: 1 };

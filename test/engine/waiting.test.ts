@@ -4,11 +4,13 @@ import { assign, setup } from "xstate";
 import { defineActor } from "../../actors/define-actor.ts";
 import { createTestSystem, type TestNode, type TestSystem, type TestSystemOptions } from "../../actors/test-system.ts";
 import { partitionOf } from "../../runtime/core/address.ts";
+import { type Envelope, encodeEnvelope, envelopeFormat } from "../../runtime/core/envelope.ts";
 import { RetryableError, TerminalError } from "../../runtime/core/errors.ts";
 import { decodeRecord, type StateRecord, type WaitingRecord } from "../../runtime/core/records.ts";
 import { Subjects } from "../../runtime/core/subjects.ts";
 import type { Decision } from "../../runtime/engine/decision.ts";
 import { type Delivery, untried } from "../../runtime/engine/delivery.ts";
+import { Failures } from "../../runtime/engine/failures.ts";
 import { absentHead } from "../../runtime/engine/head.ts";
 import { Lane } from "../../runtime/engine/lane.ts";
 import type { StateToMigrate } from "../../runtime/engine/migration.ts";
@@ -385,6 +387,50 @@ it("an answer to a key is remembered until its own commit, whatever became of an
   lane.inFlight = lane.decided.splice(0);
   lane.confirm(8);
   expect(lane.pendingKeys.size).toBe(0);
+});
+
+it("a redriven message whose state is loaded again while its letter is read is not judged by the state before", async () => {
+  const lane = new Lane("l", { type: "hold", id: "a" }, 0, "s", hold);
+  const envelope: Envelope = {
+    format: envelopeFormat,
+    kind: "event",
+    id: "m",
+    event: { type: "PUT" },
+    sentAt: 0,
+    redrive: { letter: "c5", attempts: 1, redrives: 1 },
+  };
+  const delivery: Delivery = {
+    ...untried,
+    stream: "core",
+    seq: 9,
+    subject: "",
+    to: lane.address,
+    sender: undefined,
+    data: encodeEnvelope(envelope),
+    unaddressable: undefined,
+  };
+  let answer = (): void => {};
+  const read = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const woken: Lane[] = [];
+  const context = { log: { last: () => read }, subjects, time: { now: () => 0 }, telemetry: { tell() {} } };
+  const failures = new Failures(
+    context as never,
+    (each) => woken.push(each),
+    () => {},
+  );
+  lane.phase = "ready";
+  lane.head = { ...absentHead, snapshotJson: "before" };
+  lane.queue = [delivery];
+  expect(failures.failed(lane, delivery, new TerminalError("never"))).toBe("wait");
+  lane.invalidate();
+  lane.head = { ...absentHead, snapshotJson: "after" };
+  // It waits again, for something else.
+  lane.phase = "waiting";
+  answer();
+  await read;
+  expect([delivery.verdict, lane.phase, woken]).toEqual([undefined, "waiting", []]);
 });
 
 describe("a timer of what waits that comes late", () => {
