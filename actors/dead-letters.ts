@@ -316,7 +316,8 @@ export class DeadLetters {
    * Puts a letter's message back into its actor's mailbox, or into that of another actor, with its id and its key. Repeating it does nothing: `redriven` is false
    * then.
    *
-   * *Details*: what dies at another actor (`to`) comes back as the same letter, under that actor.
+   * *Details*: what dies at another actor (`to`) comes back as the same letter, under that actor. How often a letter has been redriven does not matter here, as it
+   * does for `redriveAll`: whoever names a letter means it. `redrives` says how often it was.
    *
    * Errors: `LetterNotFoundError` when there is none, or it was dropped or has expired; `CorruptRecordError` when its bytes are no message; `InvalidEventError` when
    * no actor takes it, or only its own; `UnknownActorTypeError` for `to`; `PayloadTooLargeError`; `LogUnavailableError`, `StorageFullError` (safe to repeat).

@@ -56,7 +56,8 @@ export async function redriveLetters(words: readonly string[], flags: ChangeFlag
     if (!isMany) {
       return changeEach(named, flags, io, doneKind, async (letter) => {
         const result = await client.deadLetters.redrive(letter, { ...note, ...to });
-        const said = result.redriven ? "redriven" : "had been redriven before";
+        const often = result.redrives > 1 ? `, ${result.redrives} times in all` : "";
+        const said = `${result.redriven ? "redriven" : "had been redriven before"}${often}`;
         return { letter, to: result.to, done: said, json: { ...result } };
       });
     }

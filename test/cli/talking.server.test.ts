@@ -249,7 +249,7 @@ test("dead letters are filtered, grouped, previewed, edited, exported and import
     err: expect.stringMatching(/^line 3: it is not JSON/),
   });
   expect(many).toEqual([{ total: 1, redriven: 1, skipped: 0, refused: [] }]);
-  expect(released).toMatchObject({ code: 0 });
+  expect(released).toMatchObject({ code: 0, out: expect.stringMatching(/\ncounter\/sick +- +is not parked\n$/) });
   await eventually(async () => {
     expect(await node.client.deadLetters.get(letter)).toMatchObject({ status: "dead", redrives: 1, isEdited: true });
   });
@@ -258,6 +258,8 @@ test("dead letters are filtered, grouped, previewed, edited, exported and import
   await eventually(async () => {
     expect(await node.client.deadLetters.list({ letter })).toMatchObject([{ to: { id: "well" }, redrives: 2 }]);
   });
+  // Whoever names a letter may go on for ever, and is told.
+  expect((await cli(["dlq", "redrive", letter])).out).toMatch(/ counter\/well +redriven, 3 times in all\n$/);
   expect(await documents(["dlq", "drop", "--all", `letter:${letter}`])).toMatchObject([{ total: 1, dropped: 1 }]);
 });
 

@@ -25,7 +25,9 @@ interface Report {
 const disturbances: readonly Disturbance[] = ["hand-over", "litter", "flaky-door"];
 /** Most of the time is spent waiting for leases to end: so many machines wait side by side. */
 const concurrency = 12;
-const maxPlays = 8;
+/** So often a machine's scripts are played for the points that depend on how long something takes, and at most so often for those that a node must come to. */
+const plays = 8;
+const maxPlays = 24;
 
 let server: EmbeddedServer;
 const reports = new Map<string, Promise<Report>>();
@@ -57,11 +59,7 @@ describe("on a real server", { timeout: 180_000 }, () => {
     for (const point of faultPoints) {
       const [died, missed] = [count(point, "died"), count(point, "missed")];
       if (isMetByChance(point)) expect(died, point).toBeGreaterThan(missed);
-      else {
-        // In real time one in ten may come past an instant when nobody waits for it there.
-        expect(died + missed, point).toBe(all.length);
-        expect(missed, point).toBeLessThanOrEqual(all.length / 10);
-      }
+      else expect([died, missed], point).toEqual([all.length, 0]);
     }
   });
 });
@@ -98,7 +96,10 @@ async function examine(name: string, scenarios: readonly Scenario[]): Promise<Re
     const space = spaceOf(place, roles, crashes);
     try {
       await space.open();
-      for (let i = 0; space.planned.length > 0 && i < maxPlays; i++) {
+      // A node may live through a play when what it is to die of came while another one was the owner: then a later play has it die.
+      const isOver = (i: number): boolean =>
+        i >= maxPlays || space.planned.every(({ point }) => i >= plays && isMetByChance(point));
+      for (let i = 0; !isOver(i); i++) {
         const role = roles[i % roles.length] as Role;
         const seen = await play(space, role, `crash-${i}`, disturbances);
         problems.push(...judge(withoutActions(role.scenario), seen.slice(0, -1)));
