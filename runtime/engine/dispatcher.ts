@@ -132,9 +132,9 @@ export class Dispatcher {
       handled: (lane, delivery) => owners.get(lane.partition)?.handled(delivery),
       wait: (lane, delayMs) => this.#failures.wait(lane, delayMs),
       wake: (lane) => this.#wake(lane),
-      postpone: (lane, timer, delayMs) => owners.get(lane.partition)?.postpone(timer, delayMs),
       rested: (lane, delivery) => owners.get(lane.partition)?.rested(lane, delivery),
       putBack: (lane, delivery) => owners.get(lane.partition)?.putBack(delivery),
+      postpone: (lane, timer, delayMs) => owners.get(lane.partition)?.postpone(timer, delayMs),
       admit: (lane, delivery, enter) => owners.get(lane.partition)?.admit(lane, delivery, enter) ?? false,
       isOnTrial: (lane, delivery) => owners.get(lane.partition)?.isOnTrial(delivery) ?? false,
     });

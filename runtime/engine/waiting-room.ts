@@ -43,7 +43,7 @@ export interface WaitingHost {
   /** The lane has something to do. */
   wake(lane: Lane): void;
   /** As for the lane's owner. */
-  postpone(lane: Lane, timer: Delivery, delayMs: number): void;
+  postpone(lane: Lane, timer: Delivery, delayMs?: number): void;
   rested(lane: Lane, delivery?: Delivery): void;
   putBack(lane: Lane, delivery: Delivery): void;
   admit(lane: Lane, delivery: Delivery, enter: () => boolean): boolean;
@@ -166,10 +166,11 @@ export class WaitingRoom {
     const retry = waiting.retries?.[n];
     const leftMs = (retry?.at ?? 0) - this.#context.time.now();
     if (leftMs > 0 && !isGivenUp(delivery)) {
-      // The clock was set back.
+      // The clock was set back, or it is the timer of another node's commit, on which what is decided here will be refused. Back in the queue it would be
+      // looked at again at once.
       lane.queue.shift();
       this.#host.backlog.letGo(delivery);
-      this.#host.postpone(lane, delivery, Math.min(leftMs, longestPostponedMs));
+      this.#later(lane, delivery, Math.min(leftMs, longestPostponedMs));
       return "next";
     }
     const kept = lane.kept.get(n);
@@ -207,23 +208,25 @@ export class WaitingRoom {
     lane.queue.shift();
     this.#host.backlog.letGo(delivery);
     // What settled it may be thrown away yet.
-    if (lane.decided.length > 0 || lane.inFlight.length > 0) this.#keepAside(lane, delivery);
+    if (lane.decided.length > 0 || lane.inFlight.length > 0) this.#later(lane, delivery);
     else this.#host.handled(lane, delivery);
     return "next";
   }
 
+  /** Until the actor takes messages. */
   #setAside(lane: Lane, delivery: Delivery): Turn {
     lane.queue.shift();
     this.#host.backlog.letGo(delivery);
-    this.#keepAside(lane, delivery);
+    lane.aside.push(delivery.wokenBy ?? delivery);
+    this.#host.rested(lane, delivery);
     return "next";
   }
 
-  #keepAside(lane: Lane, delivery: Delivery): void {
-    if (delivery.waiting === undefined || delivery.wokenBy !== undefined) {
-      lane.aside.push(delivery.wokenBy ?? delivery);
-      this.#host.rested(lane, delivery);
-    } else this.#host.putBack(lane, delivery);
+  /** It has left the lane, and comes again when it is due again, or the line is read. */
+  #later(lane: Lane, delivery: Delivery, delayMs?: number): void {
+    const { waiting, wokenBy } = delivery;
+    if (waiting !== undefined && wokenBy === undefined) this.#host.putBack(lane, delivery);
+    else this.#host.postpone(lane, wokenBy ?? delivery, delayMs);
   }
 
   /** The lane waits until those in line are read; that begins when nothing of it is uncommitted. */

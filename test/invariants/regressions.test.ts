@@ -1,5 +1,7 @@
 /** What the worlds of the properties have found, each as one example. */
 import { describe, expect, it } from "vitest";
+import { encodeRecord } from "../../runtime/core/records.ts";
+import { retryTimer } from "../../runtime/engine/waiting.ts";
 import { definitions } from "./actors.ts";
 import { smallWorld } from "./small-world.ts";
 
@@ -115,6 +117,28 @@ describe("messages that a lane has no room for", () => {
     world.broker.faults.heal();
     await world.advance(5000);
     expect(world.logOf(relay)).toEqual(uids);
+  });
+});
+
+describe("a timer that wakes a failed message before its time", () => {
+  it("is put off, and keeps neither its actor nor the node from going on", async () => {
+    const loose = { type: "loose", id: "a" } as const;
+    const world = smallWorld();
+    await world.startNode("n1");
+    await world.send(loose, [{ type: "TRY", uid: "slow", sink: "s", failures: 1, afterMs: 130_000 }]);
+    await world.advance(100);
+    // Another node has decided the same on the same state, and its clock or its chance was another: its record has the same name.
+    const [n] = Object.keys(world.stateOf(loose)?.waiting?.retries ?? {});
+    const at = world.time.now();
+    const subject = world.subjects.timer(0, loose, retryTimer(Number(n), 2), at);
+    const stranger = world.broker.connect("n0");
+    void stranger.log.append("core", [{ subject, data: encodeRecord({ format: 1, at }) }]);
+    await world.time.advance(500, { maxEvents: 2000 });
+    await world.send(loose, [say("next")]);
+    await world.advance(100);
+    expect(world.logOf(loose)).toEqual(["next"]);
+    await world.advance(140_000);
+    expect(world.logOf(loose)).toEqual(["next", "slow"]);
   });
 });
 
