@@ -9,9 +9,13 @@ import {
   type LetterRecord,
   type OwnerEnd,
   toStoredError,
+  type WaitingRecord,
 } from "../core/records.ts";
+import type { StreamName } from "../core/subjects.ts";
+import type { LogRecord } from "../log/log.ts";
 import type { NodeContext } from "./context.ts";
 import type { Delivery } from "./delivery.ts";
+import { numberIn } from "./waiting.ts";
 
 /**
  * Gives a delivery the verdict `crashed`, with one attempt for each owner that ended, and what the log has of its key and of its earlier letter.
@@ -25,12 +29,14 @@ export async function condemn(
   ends: readonly OwnerEnd[],
 ): Promise<void> {
   const { log, subjects } = context;
-  const envelope = readEnvelope(delivery);
-  const letter = delivery.stream === "core" ? envelope?.redrive?.letter : undefined;
+  const { envelope, stream } = await messageOf(context, partition, delivery);
+  const redrive = stream === "core" ? envelope?.redrive : undefined;
+  const home = redrive?.home !== undefined && subjects.isDeadLetter(redrive.home) ? redrive.home : undefined;
+  const letter = redrive === undefined ? undefined : (home ?? subjects.dead(partition, delivery.to, redrive.letter));
   const key = envelope?.key;
   const [keyRecord, letterRecord] = await Promise.all([
     key === undefined ? undefined : log.last("core", subjects.key(partition, delivery.to, key)),
-    letter === undefined ? undefined : log.last("core", subjects.dead(partition, delivery.to, letter)),
+    letter === undefined ? undefined : log.last("core", letter),
   ]);
   if (keyRecord !== undefined) delivery.duplicateOf = decodeRecord<KeyRecord>("a key record", keyRecord.data);
   let earlier: LetterRecord | undefined;
@@ -45,10 +51,36 @@ export async function condemn(
   delivery.verdict = { reason: "crashed", explanation: explanationOf(ends, envelope), earlier, on: undefined };
 }
 
-function readEnvelope(delivery: Delivery): Envelope | undefined {
-  if (delivery.timer !== undefined) return undefined;
+/** The message that the delivery is, or wakes; without envelope when it cannot be read, and for a timer of a machine. */
+async function messageOf(
+  { log, subjects }: NodeContext,
+  partition: number,
+  { timer, waiting, stream, data, to }: Delivery,
+): Promise<{ readonly envelope: Envelope | undefined; readonly stream: StreamName }> {
+  if (timer === undefined) return { envelope: decoded(data), stream };
+  if (waiting !== undefined || !timer.startsWith("r")) return { envelope: undefined, stream };
+  const n = numberIn(timer);
+  const [found, body] = await log.lastMany("core", [
+    subjects.wait(partition, to, n),
+    subjects.waitBody(partition, to, n),
+  ]);
+  const record = found === undefined ? undefined : readWaiting(found);
+  if (record === undefined) return { envelope: undefined, stream };
+  const envelope = record.body === true && body !== undefined ? decoded(body.data) : record.envelope;
+  return { envelope, stream: record.source.stream };
+}
+
+function readWaiting(found: LogRecord): WaitingRecord | undefined {
   try {
-    return decodeEnvelope(delivery.data);
+    return decodeRecord<WaitingRecord>("a waiting message", found.data);
+  } catch {
+    return undefined;
+  }
+}
+
+function decoded(data: Uint8Array): Envelope | undefined {
+  try {
+    return decodeEnvelope(data);
   } catch {
     return undefined;
   }

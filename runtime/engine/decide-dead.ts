@@ -17,7 +17,7 @@ import {
 } from "../core/records.ts";
 import type { MachineDriver, Step, StepEnv } from "../machine/driver.ts";
 import { failed } from "../machine/ledger.ts";
-import { type Beside, type DecideEnv, type Decision, type Given, kept, stepEnvOf, stepped } from "./decision.ts";
+import { type Beside, type DecideEnv, type Decision, type Given, kept, lifts, stepEnvOf, stepped } from "./decision.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Head } from "./head.ts";
@@ -62,8 +62,10 @@ export function decideDead(
   const isFailure = failures.has(reason);
   const isChild = (envelope?.kind === "start" ? envelope.birth : head.birth) !== undefined;
   const policy = isFailure && !isChild ? type?.supervision(envelope?.event?.type).onExhausted : undefined;
+  // What would let a parked actor go on, and dies of whatever, has not settled what it is parked for.
+  const isLifting = envelope !== undefined && lifts(head.waiting, delivery, envelope);
   // Without the machine an actor cannot end: it waits for an operator.
-  const after = policy === "stop" && reason === "crashed" ? "park" : policy;
+  const after = (policy === "stop" && reason === "crashed") || (isLifting && policy === undefined) ? "park" : policy;
   const isLarge = delivery.data.length > Math.min(65_536, env.limits.maxRecordBytes / 4);
   const all = [...(earlier?.attempts ?? []), ...attempts];
   const event = envelope === undefined ? undefined : (envelope.event?.type ?? envelope.kind);

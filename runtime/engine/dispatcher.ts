@@ -395,13 +395,15 @@ export class Dispatcher {
     const { telemetry } = this.#context;
     const owner = this.#owners.get(lane.partition);
     const isOpen = lane.decided.length > 0 || lane.inFlight.length > 0;
-    if (!isOpen && lane.definition !== undefined && (delivery.setSeq ?? 0) > lane.seq) {
+    // What waits is known without the definition.
+    const isKnown = lane.definition !== undefined || isWaitingTimer(delivery.timer ?? "");
+    if (!isOpen && isKnown && (delivery.setSeq ?? 0) > lane.seq) {
       this.#doubt(lane, delivery);
       return;
     }
     lane.queue.shift();
     this.#backlog.letGo(delivery);
-    if (lane.definition === undefined) {
+    if (!isKnown) {
       const actor = formatAddress(lane.address);
       const message = `A timer of ${actor} is due, and no definition for actor type "${lane.address.type}" is on node ${this.#context.node}: it waits.`;
       telemetry.tell("warn", "timer.waits", message, { actor });

@@ -328,10 +328,11 @@ function isGivenUp({ verdict }: Delivery): boolean {
 }
 
 /** What a message is given by the timer that wakes it, when it has ended one process after the other. */
-function condemned({ verdict, attempts }: Delivery, found: Delivery): Partial<Delivery> {
+function condemned({ verdict, attempts, duplicateOf }: Delivery, found: Delivery): Partial<Delivery> {
   if (verdict?.reason !== "crashed") return {};
   const all = [...found.attempts, ...attempts];
-  return { verdict, attempts: all, attemptCount: found.attemptCount + attempts.length };
+  const duplicate = duplicateOf === undefined ? {} : { duplicateOf };
+  return { verdict, attempts: all, attemptCount: found.attemptCount + attempts.length, ...duplicate };
 }
 
 /** A timer that is in memory and that all others wait for comes first; false when it is not there. */

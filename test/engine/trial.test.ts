@@ -200,6 +200,30 @@ describe("a timer of what waits that has ended processes", () => {
     expect(await world.logOf("a")).toEqual(["1"]);
   });
 
+  it("leaves the letter of a redriven message with all that it had", async () => {
+    world = await DeadlyWorld.start({ partitions: 1, settings, define: (hook) => victim(hook, { retry }) });
+    const { deadLetters } = world.system.client;
+    await world.send("a", add("x", { fatal: true }));
+    await world.advance(200);
+    const [letter] = await world.letters();
+    const id = letter?.letter ?? "";
+    await world.system.run(deadLetters.edit(id, { uid: "x", fails: true }));
+    await world.system.run(deadLetters.redrive(id));
+    await world.advance(200);
+    await blame(world.system, 0, `t:${timerOf(/^r/)}`);
+    world.crash(world.alive[0] as never);
+    await world.advance(20_000);
+    const again = await world.system.run(deadLetters.get(id));
+    expect(again).toMatchObject({ reason: "crashed", isEdited: true, originalPayload: { fatal: true } });
+    expect(again?.history.map(({ what }) => what)).toEqual(["edited", "redriven", "died-again"]);
+    expect(again?.attempts.map(({ error }) => error.message.slice(0, 11))).toEqual([
+      "Never.",
+      "Not yet.",
+      "The process",
+    ]);
+    expect(again?.explanation).toContain('It was "ADD"');
+  });
+
   it("does not keep the line from being taken where it says that it can be", async () => {
     world = await DeadlyWorld.start({
       partitions: 1,

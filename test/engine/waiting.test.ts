@@ -288,6 +288,27 @@ describe("onExhausted: park", () => {
     expect(stateOf(park).waiting?.parked).toMatchObject({ letter });
   });
 
+  it("stays parked when what is to let it go on dies of whatever, such as on a node that does not know its type", async () => {
+    await start();
+    broken.add("one");
+    await put(park, "zero", "one", "two");
+    await system.advance(2 * minute);
+    const [letter] = await letters();
+    system.nodes.at(-1)?.crash();
+    const stranger = await system.startNode({ actors: [brief] });
+    await system.advance(5000);
+    await system.run(system.client.deadLetters.redrive(letter?.letter ?? ""));
+    await system.advance(2000);
+    expect(await letters()).toMatchObject([{ letter: letter?.letter, reason: "unknown-type", parks: true }]);
+    broken.clear();
+    stranger.crash();
+    await system.startNode();
+    await system.advance(5000);
+    await system.run(system.client.deadLetters.redrive(letter?.letter ?? ""));
+    await system.advance(1000);
+    expect(await itemsOf(park)).toEqual(["zero", "one", "two"]);
+  });
+
   it("goes on without the message when the letter is dropped", async () => {
     const letter = await parked();
     await system.run(system.client.deadLetters.drop(letter, { note: "not worth it" }));
@@ -451,6 +472,20 @@ describe("a timer of what waits that comes late", () => {
     await put(older, "two");
     expect(await itemsOf(older)).toEqual(["one", "two"]);
     expect(stateOf(older).machine).toMatchObject({ version: "2" });
+  });
+
+  it("is dropped also on a node that does not know the actor's type", async () => {
+    const events: string[] = [];
+    await start({ settings: { checkpointMs: 600_000 }, onEvent: ({ name }) => events.push(name) });
+    broken.add("one");
+    await put(hold, "one");
+    broken.clear();
+    await system.advance(minute);
+    system.nodes.at(-1)?.crash();
+    const node = await system.startNode({ actors: [brief] });
+    await system.advance(5000);
+    expect(events).not.toContain("timer.waits");
+    expect(node.stats().counters.timersStale).toBe(1);
   });
 
   it("comes again when the clock was set back after it had come, for a message that holds the others, too", () => {
