@@ -73,7 +73,7 @@ export {
 export type { SpaceOptions } from "./actors/space-options.ts";
 export { type DeadLetterLimits, type NodeOptions, type StatewrightNode, startNode } from "./actors/start-node.ts";
 export type { ChildOptions, Delivery, SupervisionOptions } from "./actors/supervision.ts";
-export type { ActorView, ChildView, HistoryEntry, TimerView } from "./actors/view.ts";
+export type { ActorView, ChildView, HistoryEntry, RetryView, TimerView } from "./actors/view.ts";
 export * from "./runtime/core/errors.ts";
 export { Histogram, Latencies, Sizes } from "./runtime/engine/histogram.ts";
 export type {

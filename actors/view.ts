@@ -11,6 +11,7 @@ import {
   type Outcome,
   type StateRecord,
   type StoredSnapshot,
+  type Waiting,
 } from "../runtime/core/records.ts";
 import type { LogRecord } from "../runtime/log/log.ts";
 
@@ -38,6 +39,16 @@ export interface TimerView {
   readonly event: string;
 }
 
+/** A message that failed and is tried again. */
+export interface RetryView {
+  /** When, milliseconds since 1970. */
+  readonly at: number;
+  /** Which attempt it will be, from 2. */
+  readonly attempt: number;
+  /** The actor takes no other message before. */
+  readonly holds: boolean;
+}
+
 /** The committed state of one actor at one revision. */
 export class ActorView<Context = unknown> {
   readonly address: Address;
@@ -56,6 +67,14 @@ export class ActorView<Context = unknown> {
   readonly children: readonly ChildView[];
   /** The earliest first. */
   readonly timers: readonly TimerView[];
+  /** The dead letter that keeps the actor from taking messages, and since when, milliseconds since 1970. Undefined in an answer too, which does not tell. */
+  readonly parked: { readonly letter: string; readonly at: number } | undefined;
+  /** How many messages wait outside the mailbox: those in `retries`, and those in line behind them or behind the letter. 0 in an answer, which does not tell. */
+  readonly waiting: number;
+  /** Messages that failed and are tried again, the earliest first. */
+  readonly retries: readonly RetryView[];
+  /** For a child actor that has failed: when it is begun again, milliseconds since 1970; it takes no message before. */
+  readonly restartAt: number | undefined;
   /** When it was committed, by the log's clock, milliseconds since 1970. In an answer: when it arrived, by this process's clock. */
   readonly at: number;
 
@@ -65,8 +84,10 @@ export class ActorView<Context = unknown> {
     readonly status: ActorStatus;
     readonly snapshot: StoredSnapshot;
     readonly at: number;
+    /** What the state record says of messages that wait. */
+    readonly waiting?: Waiting | undefined;
   }) {
-    const { snapshot, status } = fields;
+    const { snapshot, status, waiting } = fields;
     this.address = fields.address;
     this.revision = fields.revision;
     this.status = status === "new" ? "active" : status;
@@ -77,6 +98,10 @@ export class ActorView<Context = unknown> {
     this.error = fromStored(snapshot.error);
     this.children = childrenOf(fields.address, snapshot);
     this.timers = timersOf(snapshot);
+    this.parked = waiting?.parked;
+    this.retries = retriesOf(waiting);
+    this.waiting = this.retries.length + lengthOfLine(waiting);
+    this.restartAt = waiting?.restart?.at;
     this.at = fields.at;
   }
 
@@ -114,6 +139,20 @@ function timersOf({ timers }: StoredSnapshot): TimerView[] {
     .sort((one, other) => one.at - other.at);
 }
 
+function retriesOf(waiting: Waiting | undefined): RetryView[] {
+  return Object.values(waiting?.retries ?? {})
+    .map(({ at, attempt, hold }) => ({ at, attempt, holds: hold === true }))
+    .sort((one, other) => one.at - other.at);
+}
+
+/** A line can be very long: its numbers are not gone through. */
+function lengthOfLine(waiting: Waiting | undefined): number {
+  if (waiting === undefined) return 0;
+  const { from, next, retries = {}, gone = [] } = waiting;
+  const others = new Set([...Object.keys(retries).map(Number), ...gone]);
+  return next - from - [...others].filter((n) => n >= from && n < next).length;
+}
+
 /** One handled message in an actor's history. */
 export interface HistoryEntry {
   /** Counts the messages that the actor has handled, this one included. */
@@ -133,6 +172,8 @@ export interface HistoryEntry {
   /** For `dead`: the letter. */
   readonly letter?: string;
   readonly reason?: DeadReason;
+  /** For `failed`: which attempt it was, from 1, what it failed with, and when the next one is made, milliseconds since 1970. */
+  readonly failure?: { readonly attempt: number; readonly error: string; readonly retryAt: number };
 }
 
 /** Decodes a state record. Errors: `CorruptRecordError` naming the actor. */
@@ -151,7 +192,8 @@ export function viewOfState<C>(address: Address, state: StateRecord, at: number)
       },
     );
   }
-  return new ActorView<C>({ address, revision: state.revision, status: state.status, snapshot: state.snapshot, at });
+  const { revision, status, snapshot, waiting } = state;
+  return new ActorView<C>({ address, revision, status, snapshot, at, waiting });
 }
 
 /** Reads and decodes in one step. */
@@ -176,6 +218,7 @@ function entryOf(handled: HandledMessage): HistoryEntry {
     by: handled.by,
     ...(handled.letter === undefined ? {} : { letter: handled.letter }),
     ...(handled.reason === undefined ? {} : { reason: handled.reason }),
+    ...(handled.failure === undefined ? {} : { failure: handled.failure }),
   };
 }
 

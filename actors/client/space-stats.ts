@@ -91,7 +91,7 @@ export interface SpaceStats {
     /** Partitions whose owner has not answered: their depths are from the log. */
     readonly silent: number;
   };
-  /** Messages that wait outside the mailboxes: for another attempt, or for an actor that is parked. Counted up to 10,000. */
+  /** Messages that wait outside the mailboxes: for another attempt, or for an actor that is parked. At most: those that were handled count until they are removed. Counted up to 10,000. */
   readonly waiting: number;
   readonly letters: LetterCounts;
   /** Actors that take no messages: a dead letter parks them, or their stored state cannot be used (as far as nodes have answered). */

@@ -43,9 +43,20 @@ export const letterKind: Kind<DeadLetterSummary> = {
     { header: "attempts", cell: ({ attemptCount }) => String(attemptCount), isMinor: true },
     { header: "redrives", cell: ({ redrives }) => String(redrives), isMinor: true },
     { header: "status", cell: ({ status }) => status, style: ({ status }) => (status === "dead" ? undefined : "dim") },
+    { header: "parked", cell: (letter) => (isParking(letter) ? "yes" : "-"), style: () => "yellow" },
     { header: "explanation", cell: ({ explanation }) => explanation, isFlexible: true },
   ],
 };
+
+/** How a list of letters is printed: without the columns of what is the same for all of them. */
+export function letterKindOf(letters: readonly DeadLetterSummary[]): Kind<DeadLetterSummary> {
+  const same = new Set([
+    ...(letters.every(({ status }) => status === "dead") ? ["status"] : []),
+    ...(letters.every(({ redrives }) => redrives === 0) ? ["redrives"] : []),
+    ...(letters.some(isParking) ? [] : ["parked"]),
+  ]);
+  return { ...letterKind, columns: letterKind.columns.filter(({ header }) => !same.has(header)) };
+}
 
 /** A letter with everything in it. */
 export const fullLetterKind: FullKind<DeadLetter> = fullLetterWith(() => []);
@@ -70,7 +81,7 @@ function fullLetterWith(more: (error: StoredError) => readonly string[]): FullKi
       { label: "explanation", text: letter.explanation },
       { label: "group", text: letter.fingerprint },
       { label: "status", text: shownStatus(letter) },
-      ...(letter.parks && letter.status === "dead"
+      ...(isParking(letter)
         ? [
             {
               label: "parked",
@@ -154,13 +165,7 @@ export async function listLetters(
     }),
   );
   if (letters.length === 0) tellNone(words, flags, io);
-  // What is the same for all letters is not worth a column.
-  const same = new Set([
-    ...(letters.every(({ status }) => status === "dead") ? ["status"] : []),
-    ...(letters.every(({ redrives }) => redrives === 0) ? ["redrives"] : []),
-  ]);
-  const columns = letterKind.columns.filter(({ header }) => !same.has(header));
-  printList(io.out, flags.output, { ...letterKind, columns }, letters.slice(0, limit));
+  printList(io.out, flags.output, letterKindOf(letters), letters.slice(0, limit));
   if (letters.length > limit) io.err.write(`There are more than ${limit}: --limit shows more of them.\n`);
   return exitCodes.ok;
 }
@@ -248,6 +253,11 @@ export function isFiltered(words: readonly string[], { type, id, reason, group }
 /** The actor of a letter. */
 function addressOf({ to }: DeadLetterSummary): string {
   return `${to.type}/${to.id}`;
+}
+
+/** True for a letter whose actor takes no message for as long as it stays so. */
+function isParking({ parks, status }: DeadLetterSummary): boolean {
+  return parks && status === "dead";
 }
 
 function shownStatus({ status, redrives }: DeadLetterSummary): string {

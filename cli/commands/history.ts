@@ -10,28 +10,60 @@ import { type Kind, type OutputFormat, printList } from "../printer.ts";
 import { shownState, shownTime } from "../shown-values.ts";
 import type { Io, Style } from "../terminal.ts";
 
-const styles: Readonly<Partial<Record<Outcome, Style>>> = { dead: "red", ignored: "yellow", duplicate: "dim" };
+const styles: Readonly<Partial<Record<Outcome, Style>>> = {
+  dead: "red",
+  failed: "red",
+  waiting: "yellow",
+  ignored: "yellow",
+  duplicate: "dim",
+};
 
 /** A handled message. */
-export const historyKind: Kind<HistoryEntry> = {
+const historyKind: Kind<HistoryEntry> = {
   id: (entry) => entry.message,
-  json: (entry) => ({ ...entry, at: shownTime(entry.at) }),
+  json: (entry) => ({
+    ...entry,
+    at: shownTime(entry.at),
+    ...(entry.failure === undefined
+      ? {}
+      : { failure: { ...entry.failure, retryAt: shownTime(entry.failure.retryAt) } }),
+  }),
   columns: [
     { header: "revision", cell: (entry) => String(entry.revision) },
     { header: "when", cell: (entry) => shownTime(entry.at), isMinor: true },
     { header: "event", cell: (entry) => entry.event || "-", isFlexible: true },
     {
       header: "outcome",
-      cell: (entry) => (entry.reason === undefined ? entry.outcome : `${entry.outcome} (${entry.reason})`),
+      cell: shownOutcome,
       style: (entry) => styles[entry.outcome],
     },
     { header: "from", cell: (entry) => shownState(entry.from), isFlexible: true },
     { header: "to", cell: (entry) => shownState(entry.to), isFlexible: true },
     { header: "letter", cell: (entry) => entry.letter ?? "" },
+    { header: "error", cell: (entry) => entry.failure?.error ?? "", isFlexible: true },
+    {
+      header: "again",
+      cell: ({ failure }) => (failure === undefined ? "" : shownTime(failure.retryAt)),
+      isMinor: true,
+    },
     { header: "by", cell: (entry) => entry.by ?? "-", isFlexible: true, isMinor: true },
     { header: "message", cell: (entry) => entry.message, isMinor: true },
   ],
 };
+
+/** How a history is printed: without the columns for what none of its messages has. */
+export function historyKindOf(entries: readonly HistoryEntry[]): Kind<HistoryEntry> {
+  const absent = new Set([
+    ...(entries.some(({ letter }) => letter !== undefined) ? [] : ["letter"]),
+    ...(entries.some(({ failure }) => failure !== undefined) ? [] : ["error", "again"]),
+  ]);
+  return { ...historyKind, columns: historyKind.columns.filter(({ header }) => !absent.has(header)) };
+}
+
+function shownOutcome({ outcome, reason, failure }: HistoryEntry): string {
+  if (failure !== undefined) return `${outcome} (attempt ${failure.attempt})`;
+  return reason === undefined ? outcome : `${outcome} (${reason})`;
+}
 
 /** Prints an actor's history, oldest first. Errors: `ActorNotFoundError` when it has handled nothing. */
 export async function history(
@@ -46,8 +78,6 @@ export async function history(
       details: { actor },
     });
   }
-  const hasLetters = entries.some(({ letter }) => letter !== undefined);
-  const columns = historyKind.columns.filter(({ header }) => header !== "letter" || hasLetters);
-  printList(io.out, options.output, { ...historyKind, columns }, entries);
+  printList(io.out, options.output, historyKindOf(entries), entries);
   return exitCodes.ok;
 }

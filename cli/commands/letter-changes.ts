@@ -14,6 +14,7 @@ import {
   isFiltered,
   type LetterFlags,
   letterKind,
+  letterKindOf,
   readLetters,
   tellNone,
 } from "./dead-letters.ts";
@@ -234,7 +235,7 @@ async function tellPlan(
     if (found !== undefined) planned.push(found);
   });
   const open = planned.filter(({ status }) => status === "dead");
-  printList(io.out, flags.output, letterKind, open);
+  printList(io.out, flags.output, letterKindOf(open), open);
   const closed = planned.length === open.length ? "" : ` ${planned.length - open.length} are closed already.`;
   const count = open.length === 1 ? "1 letter" : `${open.length} letters`;
   io.err.write(`Dry run: ${count} would be ${participle}.${closed} Nothing was changed.\n`);

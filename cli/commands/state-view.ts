@@ -60,6 +60,12 @@ function jsonOfView(view: ActorView): Record<string, unknown> {
     ...(view.output === undefined ? {} : { output: view.output }),
     ...(view.error === undefined ? {} : { error: view.error }),
     ...(view.children.length === 0 ? {} : { children: view.children.map(jsonOfChild) }),
+    ...(view.parked === undefined ? {} : { parked: { letter: view.parked.letter, at: shownTime(view.parked.at) } }),
+    ...(view.waiting === 0 ? {} : { waiting: view.waiting }),
+    ...(view.retries.length === 0
+      ? {}
+      : { retries: view.retries.map((retry) => ({ ...retry, at: shownTime(retry.at) })) }),
+    ...(view.restartAt === undefined ? {} : { restartAt: shownTime(view.restartAt) }),
     ...(view.timers.length === 0 ? {} : { timers: view.timers.map(({ at, event }) => ({ at: shownTime(at), event })) }),
     revision: view.revision,
     at: shownTime(view.at),
@@ -85,6 +91,36 @@ function shownChild({ id, address, kind, src, ended, attempt }: ChildView): stri
   return `${id}: ${what}${state}`;
 }
 
+/** What keeps the actor from taking messages, and how many wait. */
+function waitingFields({ parked, waiting, retries, restartAt }: ActorView): Field[] {
+  const [next] = retries;
+  const inLine = waiting - retries.length;
+  const counted = (count: number, isFirst: boolean): string =>
+    isFirst ? `${count} ${count === 1 ? "message" : "messages"}` : String(count);
+  const parts: string[] = [];
+  if (next !== undefined) {
+    const when = `${retries.length === 1 ? "" : "the next "}at ${shownTime(next.at)} (attempt ${next.attempt})`;
+    const held = retries.some(({ holds }) => holds) ? ", and nothing else before" : "";
+    parts.push(`${counted(retries.length, true)} to be tried again, ${when}${held}`);
+  }
+  if (inLine > 0) parts.push(`${counted(inLine, next === undefined)} in line`);
+  return [
+    ...(parked === undefined
+      ? []
+      : [
+          {
+            label: "parked",
+            text: `by dead letter ${parked.letter} since ${shownTime(parked.at)}: takes no message until it is redriven or dropped, or the actor is released`,
+            style: "yellow" as const,
+          },
+        ]),
+    ...(restartAt === undefined
+      ? []
+      : [{ label: "restart", text: `at ${shownTime(restartAt)}: takes no message before`, style: "yellow" as const }]),
+    ...(parts.length === 0 ? [] : [{ label: "waiting", text: parts.join("; ") }]),
+  ];
+}
+
 function fieldsOfView(view: ActorView, width: number, expectedRevision = view.revision): Field[] {
   const styles: Readonly<Record<ActorView["status"], Style>> = {
     active: "green",
@@ -98,6 +134,7 @@ function fieldsOfView(view: ActorView, width: number, expectedRevision = view.re
       : ` (the message was revision ${expectedRevision}, whose state is no longer kept)`;
   return [
     { label: "status", text: view.status, style: styles[view.status] },
+    ...waitingFields(view),
     { label: "value", text: shownState(view.value) },
     { label: "context", text: fitJson(view.context, shownJsonLines, width) },
     ...(view.tags.length === 0 ? [] : [{ label: "tags", text: view.tags.join(", ") }]),

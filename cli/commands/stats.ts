@@ -136,14 +136,15 @@ function actors(count: number): string {
 }
 
 function letterLine({ letters }: SpaceStats): string {
-  const { dead, closed, byType, byReason, oldestAt, isComplete } = letters;
+  const { dead, closed, byType, byReason, oldestAt, source, isComplete } = letters;
   const listed = (counts: Readonly<Record<string, number>>): string =>
     Object.entries(counts)
       .map(([name, count]) => `${name} ${count}`)
       .join(", ");
   const more = isComplete ? "" : " at least";
   const why = dead === 0 ? "" : ` (${listed(byType)}; ${listed(byReason)}), the oldest of ${shownTime(oldestAt ?? 0)}`;
-  return `${dead} dead${more}${why}, ${closed} closed`;
+  const when = source === "owners" ? ", as their owners knew within the last 10 s" : "";
+  return `${dead} dead${more}${why}, ${closed} closed${when}`;
 }
 
 function activityLines({ activities, running }: SpaceStats): string[] {

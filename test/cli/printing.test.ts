@@ -2,10 +2,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { UntypedEvent } from "../../actors/client.ts";
 import type { DeadLetter } from "../../actors/dead-letters.ts";
+import type { HistoryEntry } from "../../actors/view.ts";
 import { ActorView } from "../../actors/view.ts";
-import { fullLetterKind, letterKind } from "../../cli/commands/dead-letters.ts";
+import { fullLetterKind, letterKind, letterKindOf } from "../../cli/commands/dead-letters.ts";
 import { emittedKind, printEvents } from "../../cli/commands/events.ts";
-import { historyKind } from "../../cli/commands/history.ts";
+import { historyKindOf } from "../../cli/commands/history.ts";
 import { answerKind, stateKind } from "../../cli/commands/state-view.ts";
 import { type Kind, ListPrinter, type OutputFormat, printItem, printList } from "../../cli/printer.ts";
 import { shownState, toPlain } from "../../cli/shown-values.ts";
@@ -218,6 +219,42 @@ describe("a state", () => {
     ]);
   });
 
+  test("says what keeps its actor from taking messages, and how many wait", () => {
+    const out = fakeTerminal({ width: 300 });
+    const { address, revision, at } = view;
+    const fields = { address, revision, status: "active" as const, snapshot: { value: "a", context: {} }, at };
+    const parked = new ActorView({
+      ...fields,
+      waiting: { from: 3, next: 8, gone: [4], parked: { letter: "i5", at: 1000 }, restart: { timer: "1", at: 3000 } },
+    });
+    const held = new ActorView({
+      ...fields,
+      waiting: {
+        from: 6,
+        next: 9,
+        retries: { 4: { at: 9000, attempt: 2 }, 6: { at: 2000, attempt: 3, hold: true } },
+      },
+    });
+    const one = new ActorView({ ...fields, waiting: { from: 6, next: 7 } });
+    for (const each of [parked, held, one]) printItem(out, "table", stateKind, each);
+    expect(out.lines().filter((line) => /^(parked|restart|waiting)/.test(line))).toEqual([
+      "parked    by dead letter i5 since 1970-01-01T00:00:01.000Z: takes no message until it is redriven or dropped, or the actor is released",
+      "restart   at 1970-01-01T00:00:03.000Z: takes no message before",
+      "waiting   4 messages in line",
+      "waiting   2 messages to be tried again, the next at 1970-01-01T00:00:02.000Z (attempt 3), and nothing else before; 2 in line",
+      "waiting   1 message in line",
+    ]);
+    const json = fakeTerminal();
+    printItem(json, "json", stateKind, held);
+    expect(JSON.parse(json.text())).toMatchObject({
+      waiting: 4,
+      retries: [
+        { at: "1970-01-01T00:00:02.000Z", attempt: 3, holds: true },
+        { at: "1970-01-01T00:00:09.000Z", attempt: 2, holds: false },
+      ],
+    });
+  });
+
   test("is a JSON document, or an address", () => {
     const out = fakeTerminal();
     printItem(out, "json", stateKind, view);
@@ -346,23 +383,37 @@ describe("a dead letter", () => {
   });
 });
 
-test("a history names the reason of what died", () => {
-  const out = fakeTerminal();
-  printList(out, "table", historyKind, [
-    {
-      revision: 1,
-      message: "m1",
-      event: "",
-      outcome: "dead",
-      from: undefined,
-      to: undefined,
-      at: 0,
-      by: undefined,
-      letter: "i1",
-      reason: "malformed",
-    },
+test("a list of letters says which ones park their actors, where one does", () => {
+  const headers = (...letters: DeadLetter[]) => letterKindOf(letters).columns.map(({ header }) => header);
+  const closed = { ...letter, parks: true, status: "redriven" as const };
+  expect(headers(letter, closed)).not.toContain("parked");
+  const letters = [letter, { ...letter, parks: true }, closed];
+  expect(headers(...letters)).toContain("parked");
+  const column = letterKindOf(letters).columns.find(({ header }) => header === "parked");
+  expect(letters.map((each) => column?.cell(each))).toEqual(["-", "yes", "-"]);
+});
+
+test("a history names the reason of what died, and says which attempt failed of what and when the next one is", () => {
+  const base = { message: "m1", event: "", from: undefined, to: undefined, at: 0, by: undefined };
+  const dead = { ...base, revision: 1, outcome: "dead", letter: "i1", reason: "malformed" } as const;
+  const failure = { attempt: 2, error: "No stock.", retryAt: 5000 };
+  const failed = { ...base, revision: 2, event: "PAY", outcome: "failed", failure } as const;
+  const waiting = { ...base, revision: 3, event: "PAY", outcome: "waiting" } as const;
+  const lines = (...entries: HistoryEntry[]) => {
+    const out = fakeTerminal();
+    printList(out, "table", historyKindOf(entries), entries);
+    return out.lines().slice(1);
+  };
+  expect(lines(dead)).toEqual([
+    "1         1970-01-01T00:00:00.000Z  -      dead (malformed)  -     -   i1      -   m1",
   ]);
-  expect(out.lines()[1]).toBe("1         1970-01-01T00:00:00.000Z  -      dead (malformed)  -     -   i1      -   m1");
+  expect(lines(failed, waiting)).toEqual([
+    "2         1970-01-01T00:00:00.000Z  PAY    failed (attempt 2)  -     -   No stock.  1970-01-01T00:00:05.000Z  -   m1",
+    expect.stringMatching(/ PAY +waiting +- +- +- +m1$/),
+  ]);
+  const json = fakeTerminal();
+  printList(json, "json", historyKindOf([failed]), [failed]);
+  expect(JSON.parse(json.text())).toMatchObject({ failure: { ...failure, retryAt: "1970-01-01T00:00:05.000Z" } });
 });
 
 describe("emitted events", () => {
