@@ -13,11 +13,13 @@ import { type Plan, points } from "./plan.ts";
 import { settings } from "./weather.ts";
 import { wrapLog } from "./wrap-log.ts";
 
-/** What a planted bug may change: the log that nodes are given. */
+/** What a planted bug may change: the log that nodes are given, or the operator. */
 export interface Sabotage {
   /** Sees the log of every node that starts, as the node gets it. */
   readonly onNode?: (log: Log) => void;
   readonly wrap?: (log: Log) => Log;
+  /** The log that the operator is given. */
+  readonly operator?: (log: Log) => Log;
 }
 
 /** The space of all simulated worlds. */

@@ -14,6 +14,7 @@ import { countingDependency, definitions, depend, type RelayContext, type RelayE
 import { checkBooks } from "./books.ts";
 import { judge, type Mail, readJson, type SendEntry, type Violation } from "./oracle.ts";
 import { replay } from "./replay.ts";
+import { checkSupervision } from "./supervised.ts";
 
 const spaceName = "small";
 
@@ -163,7 +164,14 @@ export function smallWorld(options: { readonly partitions?: number; readonly see
     });
     const { violations, mails } = reading;
     if (violations.length > 0) return { violations, mails };
-    return { violations: [...checkBooks(reading, isQuiet), ...replay(reading, definitions, client.log.limits)], mails };
+    return {
+      violations: [
+        ...checkSupervision(reading),
+        ...checkBooks(reading, isQuiet),
+        ...replay(reading, definitions, client.log.limits),
+      ],
+      mails,
+    };
   }
 
   return { time, broker, subjects, advance, startNode, send, stateOf, logOf, letters, verdict };

@@ -11,6 +11,7 @@ import { type Envelope, encodeEnvelope } from "../../runtime/core/envelope.ts";
 import { encodeRecord, type LetterRecord, type NodeRecord } from "../../runtime/core/records.ts";
 import { Subjects } from "../../runtime/core/subjects.ts";
 import { sleep } from "../../runtime/core/time.ts";
+import type { Log } from "../../runtime/log/log.ts";
 import { createMemoryBroker, type MemoryBroker, type MemoryConnection } from "../../runtime/memory/memory-broker.ts";
 import type { Prng } from "../../runtime/memory/prng.ts";
 import { VirtualTime } from "../../runtime/memory/virtual-time.ts";
@@ -24,6 +25,7 @@ import { Progress } from "./progress.ts";
 import { replay } from "./replay.ts";
 import { SimClient } from "./sim-client.ts";
 import { historyDepth, type Sabotage, type SimNode, SimNodes, spaceName } from "./sim-nodes.ts";
+import { checkSupervision } from "./supervised.ts";
 import { faultDurations, timeoutMs, weathers } from "./weather.ts";
 
 /** What came of a world. */
@@ -80,7 +82,7 @@ class World {
   readonly #actors: readonly Address[];
   readonly #sinks: readonly string[];
   readonly #clients: SimClient[];
-  readonly #operator: MemoryConnection;
+  readonly #operator: Log;
   readonly #stranger: MemoryConnection;
   readonly #chronicle: Chronicle;
   readonly #nodes: SimNodes;
@@ -103,7 +105,8 @@ class World {
     this.#actors = actorTypes.map((type, i) => addressIn(type, i, plan.partitions));
     this.#sinks = Array.from({ length: sinkCount }, (_, i) => addressIn("sink", i, plan.partitions).id);
     this.#listenToFaults();
-    this.#operator = this.#broker.connect("operator");
+    const operator = this.#broker.connect("operator").log;
+    this.#operator = sabotage.operator?.(operator) ?? operator;
     this.#stranger = this.#broker.connect("stranger");
     this.#clients = Array.from(
       { length: plan.clients },
@@ -122,7 +125,7 @@ class World {
   async run(): Promise<Outcome> {
     depend(countingDependency());
     // The space is not new: a node was there before, long ago.
-    void this.#operator.log.append("core", [{ subject: this.#subjects.node("n0"), data: encodeRecord(goodbye) }]);
+    void this.#operator.append("core", [{ subject: this.#subjects.node("n0"), data: encodeRecord(goodbye) }]);
     await this.#time.advance(60_000);
     this.#broker.faults.set(weathers[this.#plan.weather]);
     for (let i = 0; i < this.#plan.nodes; i++) this.#nodes.start();
@@ -170,7 +173,11 @@ class World {
     const violations = [...this.#chronicle.defects, ...reading.violations];
     // What the oracle finds comes first: a broken journal cannot be replayed.
     if (violations.length === 0) {
-      violations.push(...checkBooks(reading, isQuiet), ...replay(reading, definitions, this.#operator.log.limits));
+      violations.push(
+        ...checkSupervision(reading),
+        ...checkBooks(reading, isQuiet),
+        ...replay(reading, definitions, this.#operator.limits),
+      );
     }
     return {
       violations,
@@ -346,7 +353,7 @@ class World {
           : { format: 1, kind: "release", id: `${letter.letter}-x${redrives}`, letter: letter.letter, sentAt: 0 };
       const name = `${letter.letter}-${status === "redriven" ? "" : "x"}${redrives}`;
       this.#openLetters++;
-      void this.#operator.log
+      void this.#operator
         .append("core", [
           { subject: record.subject, data: encodeRecord(closed), expectLastSeq: record.seq },
           {
