@@ -6,6 +6,7 @@ import { type ExitCode, exitCodeOf, exitCodes } from "./exit-codes.ts";
 import { type FailureStyle, tellFailure } from "./failure.ts";
 import { parseAndPerform } from "./program.ts";
 import { type Io, openTerminal } from "./terminal.ts";
+import { startedAsWorker } from "./worker-channel.ts";
 
 /** How a command takes what the program has parsed. Each command's own types say what its options are, as program.ts declares them. */
 // biome-ignore lint/suspicious/noExplicitAny: the parser's output has no types
@@ -150,11 +151,16 @@ function styleIn(argv: readonly string[]): FailureStyle {
   return { format: isJson ? "json" : "table", isVerbose: options.includes("--verbose") || options.includes("-v") };
 }
 
-// A reader that has read enough, such as `head`, is no failure.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit(exitCodes.ok);
-});
+if (process.env[startedAsWorker] === "1") {
+  // Its reader is the process that started it. When that is gone, the worker still ends in order.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+} else {
+  // A reader that has read enough, such as `head`, is no failure.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(exitCodes.ok);
+  });
+}
 
 process.exitCode = await main(process.argv.slice(2));
 setTimeout(() => process.exit(), lingerMs).unref();

@@ -14,7 +14,8 @@ import { type ExitCode, exitCodeOf, exitCodes } from "../exit-codes.ts";
 import { type Definitions, loadDefinitions } from "../load-definitions.ts";
 import { type LogFormat, type LogLevel, NodeLog } from "../node-log.ts";
 import type { Io } from "../terminal.ts";
-import { isFinal, runWorkers, startedAsWorker, tellParent } from "./workers.ts";
+import { startedAsWorker, tellParent } from "../worker-channel.ts";
+import { isFinal, runWorkers } from "./workers.ts";
 
 /** What the options of `run` hold. */
 export interface RunFlags extends ConnectionFlags {
@@ -165,7 +166,9 @@ function whenToStop(isChild: boolean): Promise<string> {
     };
     process.on("SIGTERM", onSignal);
     process.on("SIGINT", onSignal);
-    // The process that started this one has gone without a word.
-    if (isChild) process.on("disconnect", () => resolve("disconnect"));
+    if (!isChild) return;
+    // The process that started this one has gone without a word; or had, before anybody listened.
+    process.on("disconnect", () => resolve("disconnect"));
+    if (!process.connected) resolve("disconnect");
   });
 }

@@ -4,7 +4,7 @@
  * 1. A worker that ends by itself is started again: after a random time up to half a second, a second, two and so on to 30; a minute in health counts anew.
  * 2. What no restart can help (options, modules, the space) ends all, with the exit code that says so.
  * 3. A signal ends the workers in order; those that do not end in time are killed. A second one ends them at once.
- * 4. Workers end when this process is gone: their channel to it is closed.
+ * 4. Workers end in order when this process is gone: their channel to it is closed.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { constants, hostname } from "node:os";
@@ -14,16 +14,8 @@ import { isStatewrightError } from "../../runtime/core/errors.ts";
 import { type ExitCode, exitCodes } from "../exit-codes.ts";
 import { NodeLog } from "../node-log.ts";
 import { type Io, paint, type Terminal } from "../terminal.ts";
+import { startedAsWorker, type WorkerMessage } from "../worker-channel.ts";
 import type { RunFlags } from "./run.ts";
-
-/** Set for a worker: it tells when it is up or has failed, and ends with the process that started it. */
-export const startedAsWorker = "STATEWRIGHT_WORKER";
-
-/** What a worker tells. */
-export type WorkerMessage =
-  | { readonly kind: "up" }
-  /** `isFinal`: it would fail again. */
-  | { readonly kind: "failed"; readonly code: ExitCode; readonly isFinal: boolean };
 
 const firstBackoffMs = 500;
 const longestBackoffMs = 30_000;
@@ -39,6 +31,8 @@ interface WorkerProcess {
   /** Ends in a row. */
   failures: number;
   startedMs: number;
+  /** From the moment on at which it takes part in the space. */
+  isUp: boolean;
   failed: Extract<WorkerMessage, { readonly kind: "failed" }> | undefined;
 }
 
@@ -46,14 +40,6 @@ interface WorkerProcess {
 export function isFinal(error: unknown): boolean {
   // What is no error of Statewright was thrown by a module while it was loaded.
   return !isStatewrightError(error) || error.retry !== "transient";
-}
-
-/** Tells the process that started this worker; resolves when it is told. */
-export function tellParent(message: WorkerMessage): Promise<void> {
-  return new Promise((resolve) => {
-    if (process.send === undefined || !process.connected) resolve();
-    else process.send(message, undefined, {}, () => resolve());
-  });
 }
 
 /** How long the `failures`-th end in a row, from 1, is waited after. */
@@ -71,9 +57,9 @@ export async function runWorkers(
   const log = new NodeLog(io.out, flags.logLevel, flags.logFormat);
   const workers = Array.from({ length: flags.workers }, (_, i): WorkerProcess => {
     const name = `${base}-${i + 1}`;
-    return { name, child: undefined, timer: undefined, failures: 0, startedMs: 0, failed: undefined };
+    return { name, child: undefined, timer: undefined, failures: 0, startedMs: 0, isUp: false, failed: undefined };
   });
-  let isStopping = false;
+  let stoppedBy: NodeJS.Signals | undefined;
   let code: ExitCode = exitCodes.ok;
   let onOver: () => void = () => {};
   const over = new Promise<void>((resolve) => {
@@ -83,6 +69,7 @@ export async function runWorkers(
   const start = (worker: WorkerProcess): void => {
     worker.timer = undefined;
     worker.failed = undefined;
+    worker.isUp = false;
     worker.startedMs = performance.now();
     const [, script = ""] = process.argv;
     const child = fork(script, workerArguments(process.argv.slice(2), worker.name), {
@@ -97,6 +84,7 @@ export async function runWorkers(
     pass(child.stderr, io.err, worker.name, flags.logFormat);
     child.on("message", (message: WorkerMessage) => {
       if (message.kind === "failed") worker.failed = message;
+      else worker.isUp = true;
     });
     child.on("error", () => {});
     child.on("close", (exitCode, signal) => ended(worker, exitCode, signal));
@@ -104,8 +92,10 @@ export async function runWorkers(
 
   const ended = (worker: WorkerProcess, exitCode: number | null, signal: NodeJS.Signals | null): void => {
     worker.child = undefined;
-    if (isStopping) {
-      if (exitCode !== 0 && code === exitCodes.ok) code = exitCodes.failed;
+    if (stoppedBy !== undefined) {
+      // One that was still starting has nothing to finish, and may not have heard of signals yet.
+      const isInOrder = exitCode === 0 || (signal === stoppedBy && !worker.isUp);
+      if (!isInOrder && code === exitCodes.ok) code = exitCodes.failed;
       if (workers.every(({ child }) => child === undefined)) onOver();
       return;
     }
@@ -134,7 +124,7 @@ export async function runWorkers(
   };
 
   const stop = (signal: NodeJS.Signals): void => {
-    isStopping = true;
+    stoppedBy = signal;
     for (const worker of workers) {
       clearTimeout(worker.timer);
       worker.child?.kill(signal);
@@ -155,7 +145,7 @@ export async function runWorkers(
 
   let secondSignal: NodeJS.Signals | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (isStopping) {
+    if (stoppedBy !== undefined) {
       secondSignal = signal;
       for (const { child } of workers) child?.kill("SIGKILL");
       return;

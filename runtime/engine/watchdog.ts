@@ -65,7 +65,11 @@ for (;;) {
       ? "it handles a timer of partition " + partition
       : "it handles the message with sequence " + seen[places.seq] + " of " + stream + " in partition " + partition;
   const end = then === "kill" ? "The process is ended, so that its partitions go on elsewhere." : "Its partitions go on elsewhere when its lease is over.";
-  writeSync(2, "error loop.blocked: The event loop of node " + node + " has stood still since " + since + ": " + what + ". " + end + "\\n");
+  try {
+    writeSync(2, "error loop.blocked: The event loop of node " + node + " has stood still since " + since + ": " + what + ". " + end + "\\n");
+  } catch {
+    // Nobody reads it, or not fast enough: what stands still is ended all the same.
+  }
   if (then === "kill") process.kill(process.pid, "SIGKILL");
 }
 `;

@@ -1,4 +1,5 @@
 /** The actors of the crash tests: what they hold at the end shows what was lost, applied twice, or applied out of order. */
+import { existsSync } from "node:fs";
 import { assign, cancel, emit, enqueueActions, setup } from "xstate";
 import { z } from "zod";
 import { defineActor, RetryableError, reply, tell } from "../../index.ts";
@@ -147,10 +148,13 @@ export const reminder = defineActor("reminder", {
 /** How a message of a {@link victim} ends the process. */
 export type Deadly = "kill" | "loop" | "memory";
 
+/** `until`: the file that the message waits for, and everything else in the process with it. */
+type Take = { type: "TAKE"; n: number; deadly?: Deadly | undefined; until?: string | undefined };
+
 /** Appends the numbers that it is sent; some of its messages end the process. */
 export const victim = defineActor("victim", {
   machine: setup({
-    types: {} as { context: { applied: number[] }; events: { type: "TAKE"; n: number; deadly?: Deadly | undefined } },
+    types: {} as { context: { applied: number[] }; events: Take },
   }).createMachine({
     id: "victim",
     context: { applied: [] },
@@ -158,6 +162,7 @@ export const victim = defineActor("victim", {
       TAKE: {
         actions: assign(({ context, event }) => {
           if (event.deadly !== undefined) endProcess(event.deadly);
+          while (event.until !== undefined && !existsSync(event.until));
           return { applied: [...context.applied, event.n] };
         }),
       },

@@ -29,11 +29,13 @@ export type DeadlyEvent =
 /** Does what becomes of a message: ends the process, throws, or nothing. */
 type Hook = (event: DeadlyEvent) => void;
 
-function machineWith(hook: Hook) {
+/** The machine; with a version, states of earlier ones have to be migrated. */
+export function machineWith(hook: Hook, version?: string) {
   return setup({
     types: { context: {} as { readonly log: readonly string[] }, events: {} as DeadlyEvent },
   }).createMachine({
     id: "victim",
+    ...(version === undefined ? {} : { version }),
     context: { log: [] },
     on: {
       ADD: {
