@@ -129,6 +129,9 @@ export class Subjects {
   waits(): string {
     return `${this.#core}.*.wait.>`;
   }
+  waitsOfPartition(partition: number): string {
+    return `${this.#core}.${partition}.wait.>`;
+  }
   /** The bytes of a large message that waits. */
   waitBody(partition: number, of: Address, n: number): string {
     return `${this.wait(partition, of, n)}.body`;

@@ -46,6 +46,8 @@ export interface LaneOwner {
   admit(lane: Lane, delivery: Delivery, enter: () => boolean): boolean;
   /** True for a message that {@link LaneOwner.admit} would let in later. */
   isOnTrial(delivery: Delivery): boolean;
+  /** A message that waited was handled, and others wait still: its records can go. */
+  stillWaits(lane: Lane, settled: number): void;
   /** Nothing waits for the actor outside its mailbox any more: the records of what did can go. */
   nothingWaits(lane: Lane): void;
   /** Reads again what left memory. */
@@ -516,12 +518,12 @@ export class Dispatcher {
   #committed(lane: Lane, decisions: readonly Decision[]): void {
     const { telemetry, time } = this.#context;
     const owner = lane.phase === "closed" ? undefined : this.#owners.get(lane.partition);
-    let hasWaited = false;
+    const settled: number[] = [];
     for (const { delivery, outcome, outbox } of decisions) {
       this.#backlog.letGo(delivery);
       owner?.handled(delivery);
       if (delivery.waiting !== undefined) {
-        hasWaited = true;
+        if (outcome !== "failed") settled.push(delivery.waiting);
         lane.kept.delete(delivery.waiting);
         lane.duplicates.delete(delivery.waiting);
       }
@@ -538,8 +540,10 @@ export class Dispatcher {
       telemetry.timerLateness.add(Math.max(0, time.now() - (delivery.atMs ?? 0)));
     }
     owner?.timersChanged(lane, decisions);
-    if (hasWaited && (decisions[decisions.length - 1] as Decision).head.waiting === undefined)
-      owner?.nothingWaits(lane);
+    if (settled.length > 0) {
+      if ((decisions[decisions.length - 1] as Decision).head.waiting === undefined) owner?.nothingWaits(lane);
+      else for (const n of settled) owner?.stillWaits(lane, n);
+    }
     this.#after.run(lane, decisions);
     if (lane.isReloadDue && lane.phase === "ready") this.#loadAgain(lane);
     this.#waiting.moved(lane);

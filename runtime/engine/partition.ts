@@ -388,6 +388,10 @@ export class Partition implements LaneOwner {
     this.#trial?.handled(trialName(delivery));
   }
 
+  stillWaits(lane: Lane, settled: number): void {
+    this.#leftovers.settled(lane, settled);
+  }
+
   nothingWaits(lane: Lane): void {
     this.#leftovers.waited(lane);
   }

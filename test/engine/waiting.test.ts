@@ -251,6 +251,34 @@ describe("order: overtake", () => {
   });
 });
 
+describe("records of messages that have waited", () => {
+  it("go while others of the same actor wait still", async () => {
+    await start();
+    broken.add("long").add("one").add("two");
+    await put(overtake, "long", "one", "two");
+    broken.delete("one");
+    broken.delete("two");
+    await system.advance(minute);
+    expect([...((await itemsOf(overtake)) ?? [])].sort()).toEqual(["one", "two"]);
+    await system.advance(3000);
+    expect(waitingOf(overtake)).toMatchObject([{ envelope: { event: { item: "long" } } }]);
+  });
+
+  it("go when the owner died before it could remove them", async () => {
+    await start({ settings: { purgeMs: 20_000 } });
+    broken.add("one");
+    await put(hold, "one");
+    broken.clear();
+    await system.advance(minute);
+    expect(await itemsOf(hold)).toEqual(["one"]);
+    system.nodes.at(-1)?.crash();
+    expect(waitingOf(hold)).toHaveLength(1);
+    await system.startNode();
+    await system.advance(45_000);
+    expect(waitingOf(hold)).toEqual([]);
+  });
+});
+
 describe("onExhausted: park", () => {
   async function parked(): Promise<string> {
     await start();
