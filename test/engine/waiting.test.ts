@@ -265,7 +265,7 @@ describe("records of messages that have waited", () => {
   });
 
   it("go when the owner died before it could remove them", async () => {
-    await start({ settings: { purgeMs: 20_000 } });
+    await start({ settings: { purgeMs: 5 * minute } });
     broken.add("one");
     await put(hold, "one");
     broken.clear();
@@ -274,7 +274,7 @@ describe("records of messages that have waited", () => {
     system.nodes.at(-1)?.crash();
     expect(waitingOf(hold)).toHaveLength(1);
     await system.startNode();
-    await system.advance(45_000);
+    await system.advance(6 * minute);
     expect(waitingOf(hold)).toEqual([]);
   });
 });

@@ -90,7 +90,7 @@ const bugs: readonly PlantedBug[] = [
   },
   {
     name: "a line that is read from beyond its first message",
-    breaks: ["I4"],
+    breaks: ["I4", "progress"],
     plant: () => {
       const { isInLine } = states;
       patchExport(states, "firstInLine", (firstOf) => (waiting) => {
