@@ -272,7 +272,7 @@ export const commandTable: readonly CommandEntry[] = [
         {
           flags: "--lease <duration>",
           text: "without a sign of life for so long, the node loses its partitions",
-          defaultText: "3s",
+          defaultText: "2.5s",
           read: readDuration,
         },
         partitions,

@@ -81,7 +81,7 @@ export class ActorNotFoundError extends StatewrightError {
   readonly retry = "terminal";
 }
 
-/** The dead letter does not exist, or has been redriven or dropped already. */
+/** The dead letter does not exist, or is closed already (redriven, dropped or expired). */
 export class LetterNotFoundError extends StatewrightError {
   readonly _tag = "LetterNotFoundError";
   readonly retry = "terminal";

@@ -3,7 +3,7 @@
  *
  * 1. Before messages are handed to their lanes, their names are in the log. If the process ends, the next owner knows which it was handling.
  * 2. A message that was being handled when an owner ended is tried alone: no other suspect message of the node is under way.
- * 3. A message that was named when `maxCrashes` owners ended, the last time alone, becomes a dead letter; neither its state is loaded nor its machine run.
+ * 3. A message that was named when `maxCrashes` owners ended, the last time alone, becomes a dead letter; its state is loaded without its machine, which is not run.
  * 4. Messages leave the trial in the order in which they were read (I4). What was stored when the partition was taken over passes it, and what is read
  *    meanwhile; then the partition is as any other. Messages whose actor has to wait do not hold it up: they have not ended the process, and
  *    ask again when they can go on.
