@@ -9,7 +9,7 @@
 import { type Address, formatAddress, partitionOf } from "../runtime/core/address.ts";
 import { isReservedEvent } from "../runtime/core/envelope.ts";
 import { ActorNotFoundError, InvalidNameError } from "../runtime/core/errors.ts";
-import { toToken } from "../runtime/core/names.ts";
+import { checkType, toToken } from "../runtime/core/names.ts";
 import type { SpaceRecord } from "../runtime/core/records.ts";
 import { Subjects } from "../runtime/core/subjects.ts";
 import { systemTime, type Time } from "../runtime/core/time.ts";
@@ -34,6 +34,7 @@ import { type Content, MessageFactory, newClientId, type Outgoing, type SendRece
 import { Readings } from "./client/reading.ts";
 import { SendQueue } from "./client/send-queue.ts";
 import { type SpaceStats, type StatsOptions, spaceStats } from "./client/space-stats.ts";
+import { viewsOfType } from "./client/type-views.ts";
 import { type WaitCondition, Waits } from "./client/waits.ts";
 import { watchStates } from "./client/watching.ts";
 import { DeadLetters } from "./dead-letters.ts";
@@ -105,6 +106,12 @@ export interface AskOptions {
   readonly signal?: AbortSignal;
   /** How long to wait for the outcome; default 30 s. */
   readonly timeout?: DurationInput;
+}
+
+/** Options of `cancel` and `terminate`. */
+export interface EndOptions extends AskOptions {
+  /** Why, in words: the workflow is told, and its error has it. */
+  readonly reason?: string;
 }
 
 /** Options of `waitFor`. */
@@ -180,6 +187,19 @@ export interface Client {
   migrate(target: UntypedTarget, options?: AskOptions): Promise<MigrateResult>;
   migrate<D extends AnyActorDefinition>(ref: ActorRef<D>, options?: AskOptions): Promise<MigrateResult<ContextOf<D>>>;
 
+  /**
+   * Tells a workflow to come to its end: its machine gets the event `workflow.cancel` and may undo what it has done; one that takes no transition for it ends with
+   * `WorkflowCancelledError` at once. `reply` is what the machine answers; the outcome is `ignored` when the workflow has ended before.
+   *
+   * *Errors* `ActorNotFoundError`; as `ask`; `DeadLetteredError` for an actor that is no workflow.
+   */
+  cancel(target: UntypedTarget, options?: EndOptions): Promise<AskResult>;
+  cancel<D extends AnyActorDefinition>(ref: ActorRef<D>, options?: EndOptions): Promise<AskResult<ContextOf<D>>>;
+
+  /** Ends a workflow at once with `WorkflowTerminatedError`, whatever its machine says: nothing is undone. Outcome and *errors* as for {@link Client.cancel}. */
+  terminate(target: UntypedTarget, options?: EndOptions): Promise<AskResult>;
+  terminate<D extends AnyActorDefinition>(ref: ActorRef<D>, options?: EndOptions): Promise<AskResult<ContextOf<D>>>;
+
   /** Reads an actor's newest committed state; undefined while there is none. *Errors* `InvalidNameError`, `LogUnavailableError`. */
   get(target: UntypedTarget, options?: ReadOptions): Promise<ActorView | undefined>;
   get<D extends AnyActorDefinition>(
@@ -250,6 +270,14 @@ export interface Client {
     options?: EmittedOptions,
   ): AsyncIterable<Emitted<EmittedOf<D, Type>>>;
 
+  /**
+   * Iterates over the newest committed states of all actors of a type, in the order of their last commits; children are left out. Leaving the loop ends the reading.
+   *
+   * *Errors* The iteration throws the signal's reason when it is aborted, `LogUnavailableError`, `CorruptRecordError`.
+   */
+  views(type: string, options?: ReadOptions): AsyncIterable<ActorView>;
+  views<D extends AnyActorDefinition>(definition: D, options?: ReadOptions): AsyncIterable<ActorView<ContextOf<D>>>;
+
   /** The newest messages that an actor has handled, oldest first, as far back as the space keeps states; `last` is 10 by default. */
   history(target: ActorRef | UntypedTarget, options?: HistoryOptions): Promise<HistoryEntry[]>;
 
@@ -298,6 +326,7 @@ const clientOptionNames = [
 ];
 const defaultAskTimeoutMs = 30_000;
 const defaultCloseTimeoutMs = 10_000;
+const maxReasonLength = 1000;
 
 class LogClient implements Client {
   readonly deadLetters: DeadLetters;
@@ -381,6 +410,30 @@ class LogClient implements Client {
     return { ...result, migrated: result.outcome === "migrated" };
   }
 
+  cancel(target: ActorRef | UntypedTarget, options?: EndOptions): Promise<AskResult<never>> {
+    return this.#end("cancel", target, options);
+  }
+
+  terminate(target: ActorRef | UntypedTarget, options?: EndOptions): Promise<AskResult<never>> {
+    return this.#end("terminate", target, options);
+  }
+
+  async #end(
+    kind: "cancel" | "terminate",
+    target: ActorRef | UntypedTarget,
+    { reason, ...options }: EndOptions = {},
+  ): Promise<AskResult<never>> {
+    const { address } = this.#door.stored(target);
+    const actor = formatAddress(address);
+    const attempted = `Cannot ${kind} ${actor}`;
+    if (reason !== undefined && (typeof reason !== "string" || reason.length > maxReasonLength))
+      refuseProblems(attempted, [`reason is ${shown(reason)}: use a text of at most ${maxReasonLength} characters`]);
+    const reading = options.signal === undefined ? {} : { signal: options.signal };
+    if ((await this.get(address, reading)) === undefined)
+      throw new ActorNotFoundError(`${attempted}: it has no committed state.`, { details: { actor } });
+    return this.#ask(target, () => ({ kind, ...(reason === undefined ? {} : { reason }) }), options);
+  }
+
   async get(target: ActorRef | UntypedTarget, options?: ReadOptions): Promise<ActorView<never> | undefined> {
     const { address } = this.#door.stored(target);
     const { signal } = readCallOptions("Cannot read", options, ["signal"]);
@@ -429,6 +482,15 @@ class LogClient implements Client {
     const { address } = this.#door.target(target);
     // As in on.
     return iterateEmitted(this.#context, this.#readings, { address, type }, options) as AsyncIterable<Emitted<never>>;
+  }
+
+  views(type: string | AnyActorDefinition, options?: ReadOptions): AsyncIterable<ActorView<never>> {
+    const name = typeof type === "string" ? type : type.type;
+    checkType(name);
+    this.#checkOpen(`read the states of ${name}`);
+    const { signal } = readCallOptions("Cannot read", options, ["signal"]);
+    // As in watch.
+    return viewsOfType(this.#context, name, signal) as AsyncIterable<ActorView<never>>;
   }
 
   async history(target: ActorRef | UntypedTarget, options: HistoryOptions = {}): Promise<HistoryEntry[]> {

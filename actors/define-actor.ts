@@ -25,25 +25,32 @@ import { type ChildOptions, type Delivery, readSupervision, type SupervisionOpti
 /** Any XState machine. */
 export type AnyMachine = Parameters<typeof prepareMachine>[0];
 
-// Read off the machine's own methods, so that XState's many type parameters stay out of sight.
+// The types that follow are read off the machine's own methods, so that XState's many type parameters stay out of sight.
 type SnapshotOf<Machine> = Machine extends { transition(state: infer State, event: never, scope: never): unknown }
   ? State
   : never;
 type MachineEventOf<Machine> = Machine extends { transition(state: never, event: infer Event, scope: never): unknown }
   ? Event
   : never;
-type MachineContextOf<Machine> = SnapshotOf<Machine> extends { readonly context: infer Context } ? Context : unknown;
-type MachineInputOf<Machine> = Machine extends { getInitialSnapshot(scope: never, input?: infer Input): unknown }
+/** The context of a machine. */
+export type MachineContextOf<Machine> =
+  SnapshotOf<Machine> extends { readonly context: infer Context } ? Context : unknown;
+/** The input of a machine. */
+export type MachineInputOf<Machine> = Machine extends { getInitialSnapshot(scope: never, input?: infer Input): unknown }
   ? Nothing | null extends Input
     ? unknown
     : Input
   : unknown;
-type MachineOutputOf<Machine> =
+/** The output of a machine. */
+export type MachineOutputOf<Machine> =
   Extract<SnapshotOf<Machine>, { readonly status: "done" }> extends { readonly output: infer Output }
     ? Output
     : unknown;
 
-type MachineEmittedOf<Machine> = Machine extends { getInitialSnapshot(scope: infer Scope, input?: never): unknown }
+/** What a machine emits. */
+export type MachineEmittedOf<Machine> = Machine extends {
+  getInitialSnapshot(scope: infer Scope, input?: never): unknown;
+}
   ? Scope extends { readonly emit: (event: infer Emitted) => void }
     ? Emitted
     : unknown
@@ -68,7 +75,8 @@ export type EventSchemas<Event extends { readonly type: string }> = {
   readonly [Type in Event["type"]]?: PayloadSchema<PayloadOf<Event, Type>>;
 };
 
-type EventsOption<Machine> =
+/** What the option `events` may be for a machine. */
+export type EventsOption<Machine> =
   MachineEventOf<Machine> extends infer Event extends { readonly type: string }
     ? EventSchemas<Event> | Schema<unknown, Event>
     : never;
@@ -127,7 +135,8 @@ type Combined<Type, Payload> = Payload extends unknown
 
 type Flat<Fields> = { [Field in keyof Fields]: Fields[Field] };
 
-type SentEvents<Machine, Events> = [Events] extends [undefined]
+/** What may be sent, as machine and schemas have it. */
+export type SentEvents<Machine, Events> = [Events] extends [undefined]
   ? MachineEventOf<Machine>
   : Events extends Schema
     ? InferInput<Events>

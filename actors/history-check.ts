@@ -37,7 +37,7 @@ export async function* checkHistories(
       if (history === undefined) {
         const address = subjects.parseRecord(record.subject)?.address;
         if (address === undefined) continue;
-        history = new OneHistory(definition, address);
+        history = new OneHistory(definition, address, subjects.space);
         replays.set(record.subject, history);
       }
       history.add(record);
@@ -52,9 +52,9 @@ class OneHistory {
   readonly #replay: ActorReplay;
   #failure: string | undefined;
 
-  constructor(definition: AnyActorDefinition, address: Address) {
+  constructor(definition: AnyActorDefinition, address: Address, space: string) {
     this.#address = address;
-    this.#replay = new ActorReplay(definition, address);
+    this.#replay = new ActorReplay(definition, address, space);
   }
 
   add(record: LogRecord): void {

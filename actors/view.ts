@@ -1,6 +1,6 @@
 /** Views: what readers see of an actor's committed state, decoded from its state records and from answers. */
 import type { Address } from "../runtime/core/address.ts";
-import { childAddress, formatAddress } from "../runtime/core/address.ts";
+import { childAddress, formatAddress, parseAddress } from "../runtime/core/address.ts";
 import { fromStored } from "../runtime/core/codec.ts";
 import { CorruptRecordError } from "../runtime/core/errors.ts";
 import {
@@ -19,10 +19,10 @@ import type { LogRecord } from "../runtime/log/log.ts";
 export interface ChildView {
   /** Its name with its parent: the `id` of the invoke or spawn. */
   readonly id: string;
-  /** Where an actor of its own can be read and sent to; undefined for activities and live children. */
+  /** Where an actor of its own, or one that was asked, can be read and sent to; undefined for activities and live children. */
   readonly address: Address | undefined;
-  /** `actor`: a machine or transition logic. `activity`: promise logic. `live`: callback or observable logic. */
-  readonly kind: "actor" | "activity" | "live";
+  /** `actor`: a machine or transition logic. `activity`: promise logic. `ask`: another actor that was asked, or a workflow. `live`: callback or observable logic. */
+  readonly kind: "actor" | "activity" | "ask" | "live";
   /** The name of its logic in the parent's machine. */
   readonly src: string;
   /** It has come to its end by itself. */
@@ -37,6 +37,18 @@ export interface TimerView {
   readonly at: number;
   /** The type of the event that it brings; for the timers of activities `retry <child>` and `deadline <child>`. */
   readonly event: string;
+}
+
+/** A run of a workflow. */
+export interface RunView {
+  /** 1 for the first; each `continueAs` makes another one. */
+  readonly n: number;
+  /** When the workflow was started, milliseconds since 1970. */
+  readonly since: number;
+  /** When this run began, milliseconds since 1970. */
+  readonly at: number;
+  /** Tells inputs apart: the digest of the one that the workflow was started with. */
+  readonly input: string;
 }
 
 /** A message that failed and is tried again. */
@@ -75,6 +87,8 @@ export class ActorView<Context = unknown> {
   readonly retries: readonly RetryView[];
   /** For a child actor that has failed: when it is begun again, milliseconds since 1970; it takes no message before. */
   readonly restartAt: number | undefined;
+  /** What is kept of a workflow's run; undefined for other actors. */
+  readonly run: RunView | undefined;
   /** When it was committed, by the log's clock, milliseconds since 1970. In an answer: when it arrived, by this process's clock. */
   readonly at: number;
 
@@ -102,6 +116,7 @@ export class ActorView<Context = unknown> {
     this.retries = retriesOf(waiting);
     this.waiting = this.retries.length + lengthOfLine(waiting);
     this.restartAt = waiting?.restart?.at;
+    this.run = snapshot.run;
     this.at = fields.at;
   }
 
@@ -119,9 +134,9 @@ function childrenOf(parent: Address, { children }: StoredSnapshot): ChildView[] 
   if (children === undefined) return [];
   return Object.entries(children)
     .sort(([, one], [, other]) => one.n - other.n)
-    .map(([id, { kind, src, ended, task }]) => ({
+    .map(([id, { kind, src, ended, task, asked }]) => ({
       id,
-      address: kind === "actor" ? childAddress(parent, id) : undefined,
+      address: kind === "actor" ? childAddress(parent, id) : asked === undefined ? undefined : parseAddress(asked.to),
       kind,
       src,
       ended: ended === true,

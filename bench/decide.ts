@@ -83,6 +83,7 @@ function runDecide(isRehydrated: boolean): number {
   const env = {
     now: 1_700_000_000_000,
     node: "bench",
+    space: "bench",
     limits: { maxRecordBytes: 1_000_000, maxRecordsPerAppend: 1000, maxBytesPerAppend: 4_000_000 },
     isReply: () => false,
     pendingKey: () => undefined,

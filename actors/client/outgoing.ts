@@ -33,7 +33,8 @@ export type Phase = "waiting" | "queued" | "sending" | "stored" | "settled";
 export type Content =
   | { readonly kind: "event"; readonly event: StoredEvent }
   | { readonly kind: "create"; readonly input: unknown }
-  | { readonly kind: "migrate" };
+  | { readonly kind: "migrate" }
+  | { readonly kind: "cancel" | "terminate"; readonly reason?: string };
 
 /** A message on its way; it is itself the record to append. */
 export class Outgoing implements AppendRecord {

@@ -19,8 +19,8 @@ const maxDepth = 200;
  * Encodes a value so that it survives JSON.
  *
  * Details: beside plain JSON it keeps `undefined` (in objects and arrays too), Date (also invalid ones), Map, Set, BigInt, `NaN`, `±Infinity`, `-0`, RegExp,
- * URL, typed arrays, DataView, ArrayBuffer, references to actors, and errors (name, message, code, cause, data and stack; a subclass comes back as the Error or built-in error
- * of the same name). `root` is the name of the value in error messages.
+ * URL, typed arrays, DataView, ArrayBuffer, references to actors, and errors (name, message, code, cause, data, stack, and details where they can be stored; a subclass comes back as
+ * the Error or built-in error of the same name). `root` is the name of the value in error messages.
  *
  * Gotchas: the result shares its plain parts with the value. A Buffer comes back as a Uint8Array, an object without prototype as a plain one; keys that are
  * symbols, properties that are not enumerable, and extra properties of arrays are not kept.
@@ -224,6 +224,16 @@ function encodeError(error: Error, depth: number, trail: Trail | undefined): obj
     fields[key] = encode((error as unknown as Record<string, unknown>)[key], depth + 1, trail);
     trail?.pop();
   }
+  // As errors of Statewright have them, also after they were stored once.
+  const { details } = error as { details?: unknown };
+  if (Object.hasOwn(error, "details") && typeof details === "object" && details !== null) {
+    try {
+      if (Object.keys(details).length > 0) fields.details = encode(details, depth + 1, undefined);
+    } catch (refusal) {
+      if (!(refusal instanceof Refusal)) throw refusal;
+      // The message says what they say: an error is not lost for the sake of its details.
+    }
+  }
   return tagged("error", fields);
 }
 
@@ -394,7 +404,7 @@ function decodeError(content: Record<string, unknown>, depth: number): Error {
     Object.defineProperty(error, key, { value, enumerable, configurable: true, writable: true });
   if (error.name !== name) define("name", name, false);
   define("stack", typeof content.stack === "string" ? content.stack : `${name}: ${message}`, false);
-  for (const key of ["code", "cause", "data"]) {
+  for (const key of ["code", "cause", "data", "details"]) {
     if (Object.hasOwn(content, key)) define(key, decode(content[key], depth + 1), key !== "cause");
   }
   return error;

@@ -40,6 +40,8 @@ export type ActivityOutcome =
   | {
       readonly error: unknown /** The error cannot be helped by another attempt. */;
       readonly isTerminal?: true;
+      /** How many attempts were begun, those of workers that were gone included. */
+      readonly attempts?: number;
       readonly retryAfterMs?: number;
     };
 
@@ -54,13 +56,24 @@ export interface ActivityResult {
 }
 
 /**
- * What a message is for. Anyone may send `event`, `create` and `migrate`; a `result` is only taken from {@link workerSender}, the rest only from nodes, in CORE.
+ * What a message is for. Anyone may send `event`, `create`, `migrate`, `cancel` and `terminate`; a `result` is only taken from {@link workerSender}, the rest only from nodes, in CORE.
  *
  * `event`: for the machine. `create`: makes the actor, with `input`. `start`, `stop`: from a parent to its child. `result`: of an activity. `relay`: for the
  * actor that has a system id, by way of the root, which knows it. `alias`: tells the root who has a system id. `migrate`: brings a stored state to the machine's version.
- * `release`: lets a parked actor take messages again; in CORE.
+ * `release`: lets a parked actor take messages again; in CORE. `cancel`: a workflow is to come to its end. `terminate`: a workflow ends at once.
  */
-export type EnvelopeKind = "event" | "create" | "start" | "stop" | "result" | "relay" | "alias" | "migrate" | "release";
+export type EnvelopeKind =
+  | "event"
+  | "create"
+  | "start"
+  | "stop"
+  | "result"
+  | "relay"
+  | "alias"
+  | "migrate"
+  | "release"
+  | "cancel"
+  | "terminate";
 
 const kinds: ReadonlySet<unknown> = new Set([
   "event",
@@ -72,6 +85,8 @@ const kinds: ReadonlySet<unknown> = new Set([
   "alias",
   "migrate",
   "release",
+  "cancel",
+  "terminate",
 ] satisfies EnvelopeKind[]);
 
 /** The sender in whose name results of activities come. */
@@ -109,6 +124,10 @@ export interface Envelope {
   readonly sentAt: number;
   /** W3C trace context, passed on unread. */
   readonly traceparent?: string;
+  /** The child of the sender that waits for what comes of it: the reply to an event, the end of a run. In CORE. */
+  readonly ask?: { readonly id: string; readonly n: number };
+  /** For the kinds `cancel` and `terminate`: why, in words. */
+  readonly reason?: string;
   /** For kind `release`: the letter that the actor is parked by; absent: whatever it is parked by. */
   readonly letter?: string;
   /** Set on a redriven message: the letter it comes from. `home`: the subject of the letter, when it is not that of the actor that gets the message. */
@@ -168,6 +187,9 @@ export function decodeEnvelope(data: Uint8Array): Envelope {
     if (envelope[field] !== undefined && typeof envelope[field] !== "string")
       problems.push(`"${field}" is not a string`);
   }
+  const ask = envelope.ask as Record<string, unknown> | undefined;
+  if (ask !== undefined && !(isFields(ask) && typeof ask.id === "string" && typeof ask.n === "number"))
+    problems.push('"ask" is not { id, n }');
   const redrive = envelope.redrive as Record<string, unknown> | undefined;
   if (
     redrive !== undefined &&
@@ -184,10 +206,17 @@ export function decodeEnvelope(data: Uint8Array): Envelope {
   return value as Envelope;
 }
 
-const textFields = ["key", "reply", "from", "traceparent", "letter"] as const;
+const textFields = ["key", "reply", "from", "traceparent", "letter", "reason"] as const;
 
 /** Kinds without fields of their own beside those that are looked at for all. */
-const plainKinds: ReadonlySet<unknown> = new Set(["event", "create", "migrate", "release"] satisfies EnvelopeKind[]);
+const plainKinds: ReadonlySet<unknown> = new Set([
+  "event",
+  "create",
+  "migrate",
+  "release",
+  "cancel",
+  "terminate",
+] satisfies EnvelopeKind[]);
 
 function isFields(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);

@@ -225,6 +225,60 @@ export class ProcessCrashError extends StatewrightError {
   readonly retry = "terminal";
 }
 
+/** An actor that was asked by another one took no transition for the event. */
+export class EventIgnoredError extends StatewrightError {
+  readonly _tag = "EventIgnoredError";
+  readonly retry = "terminal";
+}
+
+/** An actor that was asked by another one has refused, as the asker reads its reply; `details.reply` has it. */
+export class AskRefusedError extends StatewrightError {
+  readonly _tag = "AskRefusedError";
+  readonly retry = "terminal";
+}
+
+/** There is no run of the workflow under the key. */
+export class WorkflowNotFoundError extends StatewrightError {
+  readonly _tag = "WorkflowNotFoundError";
+  readonly retry = "terminal";
+}
+
+/** A run of the workflow under the same key was started with another input. */
+export class WorkflowConflictError extends StatewrightError {
+  readonly _tag = "WorkflowConflictError";
+  readonly retry = "terminal";
+}
+
+/** The run has failed; `cause` is what with. */
+export class WorkflowFailedError extends StatewrightError {
+  readonly _tag = "WorkflowFailedError";
+  readonly retry = "terminal";
+}
+
+/** The run was cancelled, and has undone what it had done, if it knows how. */
+export class WorkflowCancelledError extends StatewrightError {
+  readonly _tag = "WorkflowCancelledError";
+  readonly retry = "terminal";
+}
+
+/** The run was ended at once by an operator, and has undone nothing. */
+export class WorkflowTerminatedError extends StatewrightError {
+  readonly _tag = "WorkflowTerminatedError";
+  readonly retry = "terminal";
+}
+
+/** The run took longer than its `timeout`, and has undone what it had done, if it knows how. */
+export class WorkflowTimeoutError extends StatewrightError {
+  readonly _tag = "WorkflowTimeoutError";
+  readonly retry = "terminal";
+}
+
+/** A step of the saga has failed, and the steps before it were undone; `cause` is what it failed with. */
+export class SagaCompensatedError extends StatewrightError {
+  readonly _tag = "SagaCompensatedError";
+  readonly retry = "terminal";
+}
+
 /** Throw it from a machine to dead-letter the message at once, without further attempts; from an activity to fail it without further attempts. */
 export class TerminalError extends StatewrightError {
   readonly _tag = "TerminalError";

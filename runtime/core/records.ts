@@ -76,7 +76,9 @@ export interface HandledMessage {
 
 /** How a handled message came, as far as that is not said elsewhere. */
 export interface MessageFrame
-  extends Partial<Pick<Envelope, "kind" | "input" | "internal" | "birth" | "n" | "result" | "systemId" | "holder">> {
+  extends Partial<
+    Pick<Envelope, "kind" | "input" | "internal" | "birth" | "n" | "result" | "systemId" | "holder" | "ask" | "reason">
+  > {
   /** It was read from CORE: `by` is an actor. */
   readonly core?: true;
   /** It was a dead letter before. */
@@ -96,8 +98,11 @@ export interface MachineIdentity {
 
 /** A child of an actor, as its parent remembers it. */
 export interface StoredChild {
-  /** `actor`: durable, with an address of its own. `activity`: a task for a worker. `live`: runs in the owner's process while the state is active. */
-  readonly kind: "actor" | "activity" | "live";
+  /**
+   * `actor`: durable, with an address of its own. `activity`: a task for a worker. `ask`: another actor that was asked. `live`: runs in the owner's process while the state
+   * is active.
+   */
+  readonly kind: "actor" | "activity" | "ask" | "live";
   /** The name of its logic in the parent's machine. */
   readonly src: string;
   /** The generation: unique among all children that the actor ever had. */
@@ -111,6 +116,8 @@ export interface StoredChild {
   readonly input?: unknown;
   /** For the kind `activity`. */
   readonly task?: StoredTask;
+  /** For the kind `ask`: who was asked, `type/id`, and what becomes of a run when it is not wanted any more. */
+  readonly asked?: { readonly to: string; readonly onParentClose?: "cancel" | "terminate" | "abandon" };
 }
 
 /** How far an activity has come. */
@@ -121,6 +128,31 @@ export interface StoredTask {
   readonly since: number;
   /** What the retry policy remembers between attempts. */
   readonly retry?: unknown;
+  /** The idempotency key that the actor has given it. */
+  readonly key?: string;
+}
+
+/** Who waits for the end of a run: a child of an actor, of kind `ask`. */
+export interface RunWatcher {
+  /** `type/id`. */
+  readonly actor: string;
+  /** The child's name and generation. */
+  readonly id: string;
+  readonly n: number;
+}
+
+/** What is kept of a workflow's run. */
+export interface StoredRun {
+  /** 1 for the first; each `continueAs` makes another one. */
+  readonly n: number;
+  /** When the workflow was started, and when this run began, milliseconds since 1970. */
+  readonly since: number;
+  readonly at: number;
+  /** Tells inputs apart: of the one that the workflow was started with. */
+  readonly input: string;
+  /** Who started it, when that was an actor. */
+  readonly parent?: RunWatcher;
+  readonly watchers?: readonly RunWatcher[];
 }
 
 /** A timer that an actor has set. */
@@ -176,6 +208,8 @@ export interface StoredSnapshot {
   readonly birth?: Birth;
   /** For a child actor that is begun again when it fails. */
   readonly restart?: StoredRestart;
+  /** For a workflow. */
+  readonly run?: StoredRun;
   /** For a root: who has which system id. */
   readonly system?: Readonly<Record<string, { readonly holder: string; readonly n: number }>>;
   readonly history?: Readonly<Record<string, readonly string[]>>;

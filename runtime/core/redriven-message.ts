@@ -22,7 +22,8 @@ export function redrivenMessage(
   const { kind, id, key, sentAt, traceparent } = envelope;
   const { source } = record;
   const isOfNode = source.stream === "core";
-  const isPlain = kind === "event" || kind === "create" || kind === "migrate";
+  const isPlain =
+    kind === "event" || kind === "create" || kind === "migrate" || kind === "cancel" || kind === "terminate";
   const isOfWorker =
     kind === "result" && subjects.parseMailbox("ingress", source.subject)?.sender === workerSender && !isOfNode;
   if (!isPlain && !isOfNode && !isOfWorker) return undefined;
@@ -32,6 +33,7 @@ export function redrivenMessage(
     id,
     ...(kind === "event" || kind === "relay" ? { event: envelope.event as NonNullable<Envelope["event"]> } : {}),
     ...(envelope.input === undefined ? {} : { input: envelope.input }),
+    ...(envelope.reason === undefined ? {} : { reason: envelope.reason }),
     ...(isPlain || envelope.result === undefined ? {} : { result: envelope.result }),
     ...(isOfNode ? ofNode(envelope) : {}),
     ...(key === undefined ? {} : { key }),
@@ -47,7 +49,7 @@ export function redrivenMessage(
 }
 
 /** What only nodes may say of a message. */
-function ofNode({ from, internal, birth, n, systemId, holder }: Envelope): Partial<Envelope> {
+function ofNode({ from, internal, birth, n, systemId, holder, ask }: Envelope): Partial<Envelope> {
   return {
     ...(from === undefined ? {} : { from }),
     ...(internal === undefined ? {} : { internal }),
@@ -55,5 +57,6 @@ function ofNode({ from, internal, birth, n, systemId, holder }: Envelope): Parti
     ...(n === undefined ? {} : { n }),
     ...(systemId === undefined ? {} : { systemId }),
     ...(holder === undefined ? {} : { holder }),
+    ...(ask === undefined ? {} : { ask }),
   };
 }

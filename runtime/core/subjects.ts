@@ -29,10 +29,13 @@ export type StreamName = "ingress" | "core";
 /** The subjects of one space. */
 export class Subjects {
   readonly root: string;
+  /** The name of the space. */
+  readonly space: string;
   readonly #core: string;
   readonly #ingress: string;
 
   constructor(space: string) {
+    this.space = space;
     this.root = `sw.${space}`;
     this.#core = `${this.root}.core`;
     this.#ingress = `${this.root}.in`;

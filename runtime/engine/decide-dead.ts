@@ -17,9 +17,10 @@ import {
 } from "../core/records.ts";
 import type { MachineDriver, Step, StepEnv } from "../machine/driver.ts";
 import { failed } from "../machine/ledger.ts";
-import { type Beside, type DecideEnv, type Decision, type Given, kept, lifts, stepEnvOf, stepped } from "./decision.ts";
+import { type Beside, type Decision, kept, lifts, stepped } from "./decision.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import type { Delivery } from "./delivery.ts";
+import { type DecideEnv, type Given, stepEnvOf } from "./given.ts";
 import type { Head } from "./head.ts";
 import { driverOf } from "./logic-of.ts";
 import { envelopeOf } from "./message.ts";

@@ -2,9 +2,10 @@
 import type { Envelope } from "../core/envelope.ts";
 import { recordFormat, type WaitingRecord } from "../core/records.ts";
 import { fittingAttempts } from "./decide-dead.ts";
-import { type DecideEnv, type Decision, type Given, kept } from "./decision.ts";
+import { type Decision, kept } from "./decision.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import type { Delivery, NextAttempt } from "./delivery.ts";
+import type { DecideEnv, Given } from "./given.ts";
 import type { Head } from "./head.ts";
 import { envelopeOf } from "./message.ts";
 import type { OutboxItem, SizeLimits } from "./outbox.ts";

@@ -10,23 +10,15 @@ import { fromStored } from "../core/codec.ts";
 import { type ActivityResult, type Birth, type Envelope, isReservedEvent, workerSender } from "../core/envelope.ts";
 import type { Arrival, MachineEvent } from "../machine/driver.ts";
 import type { RetryState } from "../supervise/retry-delays.ts";
-import {
-  type DecideEnv,
-  type Decision,
-  driverFor,
-  type Given,
-  kept,
-  lifts,
-  stepEnvOf,
-  stepped,
-  unchanged,
-} from "./decision.ts";
+import { type Decision, kept, lifts, stepped, unchanged } from "./decision.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import type { Delivery } from "./delivery.ts";
 import { drawsFor } from "./draws.ts";
+import { type DecideEnv, driverFor, type Given, stepEnvOf } from "./given.ts";
 import type { Head } from "./head.ts";
 import { driverOf } from "./logic-of.ts";
 import { envelopeOf, Undeliverable } from "./message.ts";
+import { beginRun, endRun, findRun, timeoutOf } from "./runs.ts";
 
 /**
  * Decides one message.
@@ -71,6 +63,9 @@ export function decide(
       const { systemId, n } = envelope as { systemId: string; n: number };
       return take(given, { kind: "alias", systemId, holder, n });
     }
+    case "cancel":
+    case "terminate":
+      return endRun(given);
     case "migrate":
       return head.migrated === undefined ? unchanged(given, "ignored") : kept(given, "migrated", head.migrated.value);
     case "release":
@@ -102,7 +97,8 @@ function eventOf(envelope: Envelope): MachineEvent {
 function checkOrigin(delivery: Delivery, envelope: Envelope): void {
   if (delivery.stream === "core") return;
   const { kind } = envelope;
-  const isFree = kind === "event" || kind === "create" || kind === "migrate";
+  const isFree =
+    kind === "event" || kind === "create" || kind === "migrate" || kind === "cancel" || kind === "terminate";
   const isResult = kind === "result" && delivery.sender === workerSender;
   if ((isFree && envelope.internal === undefined) || isResult) return;
   throw new Undeliverable(
@@ -117,13 +113,13 @@ function decideCreate(given: Given): Decision {
   if (isChildAddress(delivery.to)) {
     throw new Undeliverable("reserved", `${to} is the address of a child actor: only its parent makes it.`);
   }
-  if (head.status !== "new") return unchanged(given, "ignored");
+  if (head.status !== "new") return findRun(given);
   const checked = (definition as RunnableDefinition).checkInput(fromStored(envelope?.input));
   if ("reason" in checked) {
     throw new Undeliverable("schema", `The input for ${to} was refused: ${checked.problems.join("; ")}.`);
   }
   const driver = driverFor(given);
-  return stepped(given, driver, "created", undefined, driver.create(checked.input, stepEnvOf(given)));
+  return stepped(given, driver, "created", undefined, beginRun(given, driver, checked.input));
 }
 
 function decideStart(given: Given, birth: Birth): Decision {
@@ -235,6 +231,10 @@ function take(given: Given, arrival: Arrival): Decision {
   }
   const driver = driverFor(given);
   const step = driver.step(head.state, arrival, stepEnvOf(given));
+  if (step.outcome === "ignored" && arrival.kind === "timer") {
+    const error = timeoutOf(given, driver);
+    if (error !== undefined) return take(given, { kind: "fail", error });
+  }
   const outcome = step.outcome === "taken" ? "applied" : step.outcome;
   return step.state === head.state && step.outcome !== "taken"
     ? unchanged(given, outcome)

@@ -16,14 +16,17 @@ import {
   recordFormat,
   type Waiting,
 } from "../core/records.ts";
-import type { LiveChild, MachineDriver, Step, StepEnv, Work } from "../machine/driver.ts";
+import type { LiveChild, MachineDriver, Step, Work } from "../machine/driver.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import type { Delivery } from "./delivery.ts";
+import { driverFor, type Given } from "./given.ts";
 import type { Head } from "./head.ts";
 import { driverOf } from "./logic-of.ts";
 import { identityWith, type Migrations, migrationsFor } from "./migration.ts";
-import { checkSizes, type OutboxItem, outboxItem, reserveForLettersBytes, type SizeLimits } from "./outbox.ts";
-import { awaitedRestart, restartRule } from "./restarts.ts";
+import { checkSizes, type OutboxItem, outboxItem, reserveForLettersBytes } from "./outbox.ts";
+import { ownLetter } from "./own-letter.ts";
+import { awaitedRestart } from "./restarts.ts";
+import { answerFor, goOn } from "./run-outcomes.ts";
 import { checkVolatile } from "./volatile.ts";
 import { firstInLine, isLineOpen, lineTimer, released, restarting, settled } from "./waiting.ts";
 
@@ -56,26 +59,6 @@ export interface Decision {
   readonly sizeBytes: number;
 }
 
-/** What a decision is made from, besides head and message. */
-export interface DecideEnv {
-  readonly now: number;
-  readonly node: string;
-  readonly limits: SizeLimits;
-  readonly isReply: (subject: unknown) => boolean;
-  /** The answer of an earlier, still uncommitted message with the same key. */
-  readonly pendingKey: (key: string) => string | undefined;
-}
-
-/** What every decision is made about. */
-export interface Given {
-  readonly definition: RunnableDefinition | undefined;
-  readonly head: Head;
-  readonly delivery: Delivery;
-  readonly env: DecideEnv;
-  /** Undefined when the message cannot be read. */
-  readonly envelope: Envelope | undefined;
-}
-
 /** What a decision comes to. */
 interface Verdict {
   readonly outcome: Outcome;
@@ -96,17 +79,6 @@ interface Verdict {
 
 /** What a decision comes to besides the step of the machine. */
 export interface Beside extends Partial<Pick<Verdict, "outbox" | "dead" | "answerJson" | "waiting" | "failure">> {}
-
-/** The logic of the actor that is decided for. */
-export function driverFor({ definition, head }: Given): MachineDriver {
-  return driverOf(definition as RunnableDefinition, head.birth);
-}
-
-/** What the machine is told of the world. `birth`: of a child that is being started. */
-export function stepEnvOf({ definition, head, delivery, env }: Given, birth = head.birth): StepEnv {
-  const restart = birth === undefined ? undefined : restartRule(definition, delivery.to, birth);
-  return { self: delivery.to, now: env.now, restart };
-}
 
 /** The message is handled, and the actor stays as it is. */
 export function unchanged(given: Given, outcome: Outcome, answerJson?: string): Decision {
@@ -130,13 +102,15 @@ export function stepped(
   driver: MachineDriver,
   outcome: Outcome,
   from: unknown,
-  step: Step,
+  made: Step,
   before: readonly Work[] = [],
   { outbox = [], ...beside }: Beside = {},
 ): Decision {
   const { head, delivery, envelope } = given;
+  const step = made.again === undefined ? made : goOn(given, driver, made);
   if (given.definition?.delivery === "at-most-once") checkVolatile(delivery.to, driver, step);
   const view = driver.view(step.state);
+  let letters = 0;
   const stored = storable(given, driver, "its state", () => driver.toStored(step.state));
   const after: AfterWork[] = [];
   let reply: { readonly value: unknown } | undefined;
@@ -144,6 +118,8 @@ export function stepped(
   for (const work of [...(migrated?.work ?? []), ...before, ...step.work]) {
     if (work.kind === "reply")
       reply = { value: storable(given, driver, "a reply", () => toStored(work.value, "reply")) };
+    else if (work.kind === "letter")
+      outbox.push(...storable(given, driver, "a letter", () => ownLetter(given, work, view.value, letters++)));
     else if (work.kind === "run" || work.kind === "log" || work.kind === "deliver") after.push(work);
     else if (work.kind === "cancel") {
       const activity = activityName(given, stored.birth, work.src);
@@ -232,6 +208,8 @@ const nothing: readonly AfterWork[] = [];
 function finish(given: Given, verdict: Verdict): Decision {
   const { head, delivery, env, envelope } = given;
   const { outcome, from, next, outbox, reply, dead, failure } = verdict;
+  const told = envelope?.ask === undefined ? undefined : answerFor(given, outcome, reply, dead);
+  if (told !== undefined) outbox.push(told);
   const revision = head.revision + 1;
   const waiting = waitingAfter(given, verdict, revision);
   if (waiting !== head.waiting && isLineOpen(waiting) && !isLineOpen(head.waiting)) {

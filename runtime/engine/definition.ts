@@ -1,6 +1,6 @@
 /** What the engine needs to know of an actor type; `defineActor` makes it. */
 import type { Address } from "../core/address.ts";
-import type { MachineDriver, MachineEvent } from "../machine/driver.ts";
+import type { MachineDriver, MachineEvent, RunFacts } from "../machine/driver.ts";
 import type { CompiledRetryPolicy } from "../supervise/retry-policy.ts";
 import type { MigrationTree } from "./migration.ts";
 
@@ -39,6 +39,13 @@ export interface RunnableDefinition {
   supervision(event: string | undefined): Supervision;
   /** When a child actor that failed is begun again instead of telling its parent; `path` as for {@link RunnableDefinition.activity}. Undefined: it is not. */
   restart(path: readonly string[]): CompiledRetryPolicy | undefined;
+  /** For a workflow: an actor that is started with an input, and comes to an end. Undefined for any other. */
+  readonly runs?:
+    | {
+        /** What the machine is given: made of the input, as the schema gave it, and of what the run is. */
+        makeInput(input: unknown, facts: RunFacts): unknown;
+      }
+    | undefined;
   /** The promise logic of the machine and of the machines below it, each once. */
   readonly activities: readonly RunnableActivity[];
   /** Event types that the schemas declare; undefined when there are no schemas. */

@@ -16,10 +16,11 @@ import { backoffMs, type NodeContext } from "./context.ts";
 import { decide, decideDuplicate } from "./decide.ts";
 import { decideDead } from "./decide-dead.ts";
 import { decideLine, decideRetry } from "./decide-waiting.ts";
-import type { DecideEnv, Decision } from "./decision.ts";
+import type { Decision } from "./decision.ts";
 import type { Delivery } from "./delivery.ts";
 import { Failures, holds } from "./failures.ts";
 import type { FaultPoint } from "./faults.ts";
+import type { DecideEnv } from "./given.ts";
 import type { Lane } from "./lane.ts";
 import type { LiveChildren } from "./live.ts";
 import { Loader } from "./loader.ts";
@@ -143,6 +144,7 @@ export class Dispatcher {
     this.#env = {
       now: 0,
       node: context.node,
+      space: context.spaceName,
       limits: context.log.limits,
       isReply: (subject) => context.subjects.isReply(subject),
       pendingKey: (key) => {

@@ -30,7 +30,7 @@ export type OutboxItem =
   | { readonly kind: "wait-body"; readonly n: number; readonly data: Uint8Array };
 
 /** Work that becomes a record. */
-export type OutboxWork = Exclude<Work, { readonly kind: "reply" | "run" | "log" | "deliver" | "cancel" }>;
+export type OutboxWork = Exclude<Work, { readonly kind: "reply" | "run" | "log" | "deliver" | "cancel" | "letter" }>;
 
 /** The record that a piece of work becomes. `activityNameOf` gives the name under which workers take an activity. */
 export function outboxItem(
@@ -57,6 +57,19 @@ export function outboxItem(
     }
     case "stop":
       return mail(work.to, "stop", `"n":${work.n}`);
+    case "ask": {
+      const { request, id, n } = work;
+      const ask = `"ask":${JSON.stringify({ id, n })}`;
+      if (request.kind === "event")
+        return mail(request.to, "event", `"event":${JSON.stringify(toStored(request.event, "event"))},${ask}`);
+      const input = request.input === undefined ? "" : `"input":${JSON.stringify(toStored(request.input, "input"))},`;
+      return mail(request.to, "create", `${input}${ask}`);
+    }
+    case "end-run": {
+      const reason = `The state of ${formatAddress(actor)} that waited for it was left.`;
+      const ask = { id: work.id, n: work.n };
+      return mail(work.to, work.how, `"ask":${JSON.stringify(ask)},"reason":${JSON.stringify(reason)}`);
+    }
     case "timer":
       return { kind: "timer", timer: work.timer, atMs: work.atMs };
     case "task": {

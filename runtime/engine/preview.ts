@@ -20,9 +20,10 @@ import {
   toStoredError,
 } from "../core/records.ts";
 import { decide } from "./decide.ts";
-import type { AfterWork, DecideEnv, Decision } from "./decision.ts";
+import type { AfterWork, Decision } from "./decision.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import { type Delivery, untried } from "./delivery.ts";
+import type { DecideEnv } from "./given.ts";
 import { absentHead, type Head } from "./head.ts";
 import { headOf } from "./lane.ts";
 import { driverOf } from "./logic-of.ts";
@@ -46,6 +47,7 @@ export interface PreviewInput {
   readonly duplicateOf: KeyRecord | undefined;
   readonly now: number;
   readonly node: string;
+  readonly space: string;
   readonly limits: DecideEnv["limits"];
   readonly random: () => number;
 }
@@ -69,6 +71,7 @@ export function previewOf(input: PreviewInput): PreviewResult {
       decide(definition, head, deliveryOf(input, head), {
         now,
         node: input.node,
+        space: input.space,
         limits: input.limits,
         isReply: () => false,
         pendingKey: () => undefined,

@@ -155,7 +155,7 @@ export class Queries {
   }
 
   async #preview(query: PreviewQuery): Promise<PreviewResult> {
-    const { log, subjects, partitions, time, node, random } = this.#context;
+    const { log, subjects, partitions, time, node, random, spaceName } = this.#context;
     const definition = this.#definition(query.to);
     const to = parseAddress(query.to);
     if (definition.delivery === "at-most-once") {
@@ -182,6 +182,7 @@ export class Queries {
       duplicateOf: applied === undefined ? undefined : decodeRecord<KeyRecord>("a key record", applied.data),
       now: time.now(),
       node,
+      space: spaceName,
       limits: log.limits,
       random,
     });

@@ -15,10 +15,11 @@ import { decodeRecord, type HandledMessage, type StateRecord, type StoredSnapsho
 import type { LogRecord } from "../log/log.ts";
 import { decide } from "./decide.ts";
 import { decideDead, failedAttempt, failures } from "./decide-dead.ts";
-import type { DecideEnv, Decision } from "./decision.ts";
+import type { Decision } from "./decision.ts";
 import type { RunnableDefinition } from "./definition.ts";
 import { type Delivery, untried } from "./delivery.ts";
 import { type Difference, differing } from "./differences.ts";
+import type { DecideEnv } from "./given.ts";
 import { absentHead, type Head } from "./head.ts";
 import { headOf } from "./lane.ts";
 
@@ -50,6 +51,7 @@ export interface ReplayedActor {
 export class ActorReplay {
   readonly #definition: RunnableDefinition;
   readonly #address: Address;
+  readonly #space: string;
   #last: { readonly seq: number; readonly state: StateRecord } | undefined;
   #steps = 0;
   #notReplayable = 0;
@@ -57,9 +59,11 @@ export class ActorReplay {
   #unknown: ReplayedStep | undefined;
   readonly #reasons = new Map<string, number>();
 
-  constructor(definition: RunnableDefinition, address: Address) {
+  /** `space` is the name of the space, which workflows are told. */
+  constructor(definition: RunnableDefinition, address: Address, space = "") {
     this.#definition = definition;
     this.#address = address;
+    this.#space = space;
   }
 
   /** Takes the next kept state. Throws `CorruptRecordError` when it cannot be read at all. */
@@ -155,7 +159,7 @@ export class ActorReplay {
       }
       let decision: Decision;
       try {
-        decision = decideAgain(this.#definition, this.#address, head, message);
+        decision = decideAgain(this.#definition, this.#address, this.#space, head, message);
       } catch (error) {
         return end("fails", { reason: `${message.event} cannot be applied. ${messageOf(error)}` });
       }
@@ -213,13 +217,19 @@ const unlimited: DecideEnv["limits"] = {
 };
 
 /** What nodes know besides the message. */
-function envAt(now: number): DecideEnv {
-  return { now, node: "replay", limits: unlimited, isReply: () => false, pendingKey: () => undefined };
+function envAt(now: number, space = ""): DecideEnv {
+  return { now, node: "replay", space, limits: unlimited, isReply: () => false, pendingKey: () => undefined };
 }
 
 /** Decides a message that was handled before. */
-function decideAgain(definition: RunnableDefinition, to: Address, head: Head, message: HandledMessage): Decision {
-  return decide(definition, head, deliveryOf(to, head, message), envAt(message.at));
+function decideAgain(
+  definition: RunnableDefinition,
+  to: Address,
+  space: string,
+  head: Head,
+  message: HandledMessage,
+): Decision {
+  return decide(definition, head, deliveryOf(to, head, message), envAt(message.at, space));
 }
 
 /** True for what a child dies of, or is begun again for. */

@@ -60,12 +60,13 @@ function replayable(decisions: readonly Decision[]): string[] | undefined {
 function carriedJson(envelope: Envelope, delivery: Delivery): string | undefined {
   if (delivery.timer !== undefined) return `"frame":{"timer":"${delivery.timer}"}`;
   if (delivery.data.length > 2 * maxReplayChars) return undefined;
-  const { kind, event, input, internal, birth, n, result, systemId, holder, redrive } = envelope;
+  const { kind, event, input, internal, birth, n, result, systemId, holder, ask, reason, redrive } = envelope;
   const { type: _, ...data } = event ?? { type: "" };
   const json = event === undefined ? "" : `"data":${JSON.stringify(data)}`;
   if (kind === "event" && delivery.stream === "ingress") return json;
   const frame: MessageFrame = {
-    ...(kind === "event" ? {} : { kind, input, birth, n, result, systemId, holder }),
+    ...(kind === "event" ? {} : { kind, input, birth, n, result, systemId, holder, reason }),
+    ...(ask === undefined ? {} : { ask }),
     ...(internal === undefined ? {} : { internal }),
     ...(delivery.stream === "core" ? { core: true } : {}),
     ...(redrive === undefined ? {} : { redriven: true }),

@@ -110,8 +110,34 @@ export function reply<
   return durable({ kind: "reply", value });
 }
 
+/** What a letter says that an actor leaves itself. */
+export interface OwnLetter {
+  /** What comes to the actor when the letter is redriven. */
+  readonly event: AnyEventObject;
+  /** Why it is there, in words. */
+  readonly explanation: string;
+  readonly error: unknown;
+}
+
+/**
+ * Leaves a dead letter about the actor itself: something that it cannot go on with unless an operator decides. Redriving it brings `event` to the actor; the actor goes on meanwhile.
+ *
+ * Details: committed together with the new state.
+ */
+export function leaveLetter<
+  TContext extends MachineContext,
+  TExpressionEvent extends EventObject,
+  TParams extends Params,
+  TEvent extends EventObject,
+>(
+  letter: Expression<OwnLetter, TContext, TExpressionEvent, TParams, TEvent>,
+): DurableAction<TContext, TExpressionEvent, TParams, TEvent> {
+  return durable({ kind: "letter", letter });
+}
+
 /** What a durable action says, not evaluated yet. */
 export type Told =
+  | { readonly kind: "letter"; readonly letter: unknown }
   | { readonly kind: "tell"; readonly type: unknown; readonly id: unknown; readonly event: unknown }
   | { readonly kind: "publish"; readonly topic: unknown; readonly event: unknown }
   | { readonly kind: "reply"; readonly value: unknown };
@@ -150,6 +176,10 @@ export function evaluate(told: Told, args: unknown, params: unknown): Work {
     }
     case "reply":
       return { kind: "reply", value: resolve(told.value) };
+    case "letter": {
+      const { event, explanation, error } = resolve(told.letter) as OwnLetter;
+      return { kind: "letter", event: checkEvent(event, "leave a letter"), explanation, error };
+    }
   }
 }
 

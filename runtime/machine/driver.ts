@@ -6,9 +6,17 @@
  */
 import type { Address } from "../core/address.ts";
 import type { ActivityOutcome, Birth } from "../core/envelope.ts";
-import type { FailureSeries, MachineIdentity, StoredSnapshot, StoredTask } from "../core/records.ts";
+import type {
+  FailureSeries,
+  MachineIdentity,
+  RunWatcher,
+  StoredRun,
+  StoredSnapshot,
+  StoredTask,
+} from "../core/records.ts";
 import type { ReferencePort } from "../core/reference.ts";
 import type { MachineShape } from "../core/shape.ts";
+import type { AskMeta, AskRequest } from "./ask-logic.ts";
 
 /** A machine's state in memory; opaque to everyone but its driver. */
 export type MachineState = { readonly __machineState: never };
@@ -21,6 +29,19 @@ export interface StepEnv {
   readonly now: number;
   /** For a child actor that may be begun again when it fails; undefined: it ends. */
   readonly restart?: RestartRule | undefined;
+  /** For a workflow that is begun: what is kept of the run. */
+  readonly run?: StoredRun | undefined;
+}
+
+/** What a workflow is told of its run when it begins. */
+export interface RunFacts {
+  readonly space: string;
+  /** The workflow's name. */
+  readonly type: string;
+  /** The business key. */
+  readonly id: string;
+  /** 1 for the first run; each `continueAs` makes another one. */
+  readonly n: number;
 }
 
 /**
@@ -64,6 +85,8 @@ export type Arrival =
   | { readonly kind: "stop" }
   /** The actor cannot go on: its machine threw, and trying again was of no use. It ends, or is begun again. */
   | { readonly kind: "fail"; readonly error: unknown }
+  /** Somebody wants to be told of the end of the run; only to workflows. */
+  | { readonly kind: "watch"; readonly watcher: RunWatcher }
   /** For whoever has a system id; only to roots. */
   | { readonly kind: "relay"; readonly systemId: string; readonly event: MachineEvent }
   /** A system id has a new holder, or none; only to roots. */
@@ -103,7 +126,21 @@ export type Work =
       readonly attempt: number;
       readonly since: number;
       readonly input: unknown;
+      /** The idempotency key that the actor has given it. */
+      readonly key: string | undefined;
     }
+  /** Another actor is asked, with an event or for a run; committed with the state. */
+  | { readonly kind: "ask"; readonly id: string; readonly n: number; readonly request: AskRequest }
+  /** A run that the actor has asked for is not wanted any more; committed with the state. */
+  | {
+      readonly kind: "end-run";
+      readonly to: Address;
+      readonly id: string;
+      readonly n: number;
+      readonly how: "cancel" | "terminate";
+    }
+  /** A dead letter whose redriving brings an event to the actor; committed with the state. */
+  | { readonly kind: "letter"; readonly event: MachineEvent; readonly explanation: string; readonly error: unknown }
   /** An activity is not wanted any more: told to its worker after the commit. */
   | { readonly kind: "cancel"; readonly id: string; readonly n: number; readonly attempt: number; readonly src: string }
   /** An event for a live child, handed over after the commit. */
@@ -128,6 +165,8 @@ export interface Step {
    */
   readonly outcome: "taken" | "ignored" | "stale";
   readonly work: readonly Work[];
+  /** It has come to its end, and goes on from the beginning with this input. */
+  readonly again?: { readonly input: unknown };
 }
 
 /** What can be seen of a state without knowing the machine. */
@@ -142,6 +181,8 @@ export type ChildLogic =
   | { readonly kind: "actor"; readonly driver: MachineDriver }
   /** Promise logic, as it was given. `run` is the function that makes the promise. */
   | { readonly kind: "activity"; readonly logic: object; readonly run: (args: never) => unknown }
+  /** Asks another actor. */
+  | { readonly kind: "ask"; readonly meta: AskMeta }
   /** Callback, observable or other logic with a life of its own. */
   | { readonly kind: "live"; readonly logic: LiveLogic };
 
@@ -196,6 +237,9 @@ export interface MachineDriver {
 
   /** For a child that has failed and is begun again: the timer that does it, and when it is due. Undefined: it takes what comes. */
   restartTimer(state: MachineState): { readonly timer: string; readonly at: number } | undefined;
+
+  /** What is kept of the run; undefined for what is no workflow. */
+  runOf(state: MachineState): StoredRun | undefined;
 
   /** The live children that should run; most actors have none. */
   live(state: MachineState): readonly LiveChild[];

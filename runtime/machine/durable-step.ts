@@ -6,8 +6,9 @@ import { formatAddress, parseAddress } from "../core/address.ts";
 import { fromStored, toStored } from "../core/codec.ts";
 import type { Birth } from "../core/envelope.ts";
 import { ActivityTimeoutError } from "../core/errors.ts";
-import type { FailureSeries } from "../core/records.ts";
-import type { Arrival, LiveChild, MachineEvent, MachineState, Step, StepEnv } from "./driver.ts";
+import type { FailureSeries, RunWatcher, StoredRun } from "../core/records.ts";
+import type { Arrival, LiveChild, MachineEvent, MachineState, Step, StepEnv, Work } from "./driver.ts";
+import { continuationOf, failureOf } from "./endings.ts";
 import { type ChildKinds, completed, failed, Ledger } from "./ledger.ts";
 import { StepScope } from "./scope.ts";
 import {
@@ -35,6 +36,8 @@ export interface Stepper<Snapshot extends AnySnapshot> {
   ended(snapshot: Snapshot, status: "error" | "stopped", error: unknown): Snapshot;
   /** The snapshot of an actor that failed while it was made. */
   stillborn(error: unknown): Snapshot;
+  /** The error that the answer of an actor that was asked stands for; `src` is the logic that asked. */
+  refusal(src: string, answer: unknown): Error | undefined;
   /** What a child shows of itself, as its parent's machine takes it. */
   reviveSnapshot(src: string, shown: unknown): unknown;
 }
@@ -119,12 +122,13 @@ function beginning<Snapshot extends AnySnapshot>(
   before: MachineState | undefined,
 ): { readonly around: Surroundings; readonly ledger: Ledger } {
   if (birth === undefined && before === undefined) {
-    return { around: noSurroundings, ledger: new Ledger(env.self, env.now, stepper.machineId, noSurroundings) };
+    const around = env.run === undefined ? noSurroundings : { ...noSurroundings, run: env.run };
+    return { around, ledger: new Ledger(env.self, env.now, stepper.machineId, around) };
   }
   const old = before === undefined ? noSurroundings : insideOf(before).around;
   const end = new Ledger(env.self, env.now, stepper.machineId, old);
   end.endAll();
-  const around: Surroundings = { ...noSurroundings, n: old.n, birth, restart };
+  const around: Surroundings = { ...noSurroundings, n: old.n, birth, restart, run: env.run };
   const ledger = new Ledger(env.self, env.now, stepper.machineId, around);
   for (const work of end.work) ledger.add(work);
   return { around, ledger };
@@ -149,6 +153,8 @@ export function step<Snapshot extends AnySnapshot>(
   }
   const isForWaiting = waiting !== undefined && (arrival.kind === "fail" || arrival.kind === "stop");
   if (snapshot.status !== "active" && !isForWaiting) {
+    // Who asks for a run that has ended is told how at once.
+    if (arrival.kind === "watch") return { state, outcome: "ignored", work: endOfRun(snapshot, arrival.watcher) };
     const isLate = arrival.kind !== "event" && arrival.kind !== "relay";
     return { state, outcome: isLate ? "stale" : "ignored", work: [] };
   }
@@ -171,7 +177,7 @@ export function step<Snapshot extends AnySnapshot>(
       const { outcome } = arrival;
       const event =
         "error" in outcome
-          ? errorEvent(arrival.id, fromStored(outcome.error))
+          ? { ...errorEvent(arrival.id, fromStored(outcome.error)), ...attemptsOf(outcome) }
           : doneEvent(arrival.id, fromStored(outcome.output));
       ledger.ended(arrival.id, child);
       return takeEvent(stepper, env, ledger, state, event);
@@ -191,10 +197,18 @@ export function step<Snapshot extends AnySnapshot>(
       return end(stepper, env, ledger, state, "stopped", undefined);
     case "fail":
       return end(stepper, env, ledger, state, "error", arrival.error);
+    case "watch":
+      ledger.watch(arrival.watcher);
+      return finish(stepper, env, ledger, snapshot, undefined, "taken");
     case "relay":
       ledger.relay(arrival.systemId, arrival.event);
       return finish(stepper, env, ledger, snapshot, undefined, "taken");
   }
+}
+
+/** How often the activity was begun, for who has to know whether anything can have happened. */
+function attemptsOf({ attempts }: { readonly attempts?: number }): { readonly attempts?: number } {
+  return attempts === undefined ? {} : { attempts };
 }
 
 function doneEvent(id: string, output: unknown): MachineEvent {
@@ -236,7 +250,10 @@ function takeChild<Snapshot extends AnySnapshot>(
   if (child.n !== n || child.ended) return { state, ...stale };
   if (isDone || event.type.startsWith("xstate.error.actor.")) {
     ledger.ended(id, child);
-    return takeEvent(stepper, env, ledger, state, event);
+    const refusal = isDone && child.kind === "ask" ? stepper.refusal(child.src, event.output) : undefined;
+    // As it will be read from a stored context.
+    const taken = refusal === undefined ? event : errorEvent(id, fromStored(toStored(refusal)));
+    return takeEvent(stepper, env, ledger, state, taken);
   }
   if (!event.type.startsWith("xstate.snapshot.")) return takeEvent(stepper, env, ledger, state, event);
   const shown = stepper.reviveSnapshot(child.src, (event as { snapshot?: unknown }).snapshot);
@@ -284,7 +301,8 @@ function tryAgain(ledger: Ledger, id: string, child: Child): void {
   const task = child.task as NonNullable<Child["task"]>;
   const attempt = task.attempt + 1;
   ledger.setChild(id, { ...child, task: { ...task, attempt } });
-  ledger.add({ kind: "task", id, n: child.n, src: child.src, attempt, since: task.since, input: child.input });
+  const { since, key } = task;
+  ledger.add({ kind: "task", id, n: child.n, src: child.src, attempt, since, input: child.input, key });
 }
 
 /** Ends an actor from outside: nothing of its logic runs but, when it is stopped, what XState runs then. One that fails may wait to be begun again instead. */
@@ -326,7 +344,21 @@ export function finish<Snapshot extends AnySnapshot>(
   outcome: Step["outcome"],
   before?: MachineState,
 ): Step {
+  const failure = snapshot.status === "done" ? failureOf(snapshot.output) : undefined;
+  if (failure !== undefined) {
+    const error = fromStored(toStored(failure.error, "error"));
+    return finish(
+      stepper,
+      env,
+      ledger,
+      stepper.ended({ ...snapshot, output: undefined }, "error", error),
+      scope,
+      outcome,
+      before,
+    );
+  }
   const isOver = snapshot.status !== "active";
+  const again = snapshot.status === "done" ? continuationOf(snapshot.output) : undefined;
   if (isOver) {
     ledger.endAll();
     ledger.clearTimers();
@@ -339,8 +371,11 @@ export function finish<Snapshot extends AnySnapshot>(
   }
   const settled = stepper.settle(snapshot, around, env, scope?.hasMade === true || ledger.hasChangedChildren);
   const state = asState(new DurableState(settled, around));
-  const { birth, restart } = around;
+  if (again !== undefined) return { state, outcome, work: ledger.work, again };
+  const { birth, restart, run } = around;
   if (birth !== undefined && restart?.timer === undefined) tellParent(ledger, birth, settled, outcome);
+  if (isOver)
+    for (const watcher of run?.watchers ?? []) for (const work of endOfRun(settled, watcher)) ledger.add(work);
   return { state, outcome, work: ledger.work };
 }
 
@@ -349,6 +384,12 @@ function againOf(ledger: Ledger, env: StepEnv, error: unknown): FailureSeries | 
   const { birth, restart } = ledger.surroundings();
   if (birth === undefined || restart === undefined) return undefined;
   return env.restart?.(error, env.now, restart.series);
+}
+
+/** What somebody who waits for the end of a run is told. */
+function endOfRun({ status, output, error }: AnySnapshot, { actor, id, n }: RunWatcher): Work[] {
+  const to = parseAddress(actor);
+  return [status === "done" ? completed(to, { id, n }, output) : failed(to, { id, n }, error)];
 }
 
 function tellParent(ledger: Ledger, birth: Birth, snapshot: AnySnapshot, outcome: Step["outcome"]): void {
@@ -389,6 +430,11 @@ function shownOf(snapshot: AnySnapshot): unknown {
           ),
         }),
   };
+}
+
+/** What is kept of the run of a workflow. */
+export function runOf(state: MachineState): StoredRun | undefined {
+  return insideOf(state).around.run;
 }
 
 /** The live children that should run. */

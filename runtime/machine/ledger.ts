@@ -15,10 +15,12 @@ import {
   rootOf,
 } from "../core/address.ts";
 import { TerminalError } from "../core/errors.ts";
-import type { FailureSeries } from "../core/records.ts";
+import type { FailureSeries, RunWatcher, StoredRun } from "../core/records.ts";
 import { ActorReference, type ReferenceTarget, targetOf } from "../core/reference.ts";
+import type { AskMeta } from "./ask-logic.ts";
 import type { MachineEvent, Work } from "./driver.ts";
 import { checkSendable } from "./events.ts";
+import { unkeyed } from "./keyed-input.ts";
 import type { MadeActor, Note, SendParams, StepScope } from "./scope.ts";
 import type { Alias, Child, Restart, Surroundings, Timer } from "./state.ts";
 
@@ -30,6 +32,8 @@ export interface ChildKinds {
     readonly kind: Child["kind"];
     /** For activities with an overall limit. */
     readonly timeoutMs: number | undefined;
+    /** For logic that asks another actor. */
+    readonly ask: AskMeta | undefined;
   };
 }
 
@@ -47,6 +51,7 @@ export class Ledger {
   #timers: Map<string, Timer> | undefined;
   #system: Map<string, Alias> | undefined;
   #restart: Restart | undefined;
+  #run: StoredRun | undefined;
   readonly #slots: Slot[] = [];
   /** What this step began, by child generation: it is taken back when the step ends it, too. */
   #begun: Map<number, Slot[]> | undefined;
@@ -61,6 +66,7 @@ export class Ledger {
     this.#before = before;
     this.#n = before.n;
     this.#restart = before.restart;
+    this.#run = before.run;
   }
 
   get children(): ReadonlyMap<string, Child> {
@@ -88,6 +94,7 @@ export class Ledger {
       this.#timers === undefined &&
       this.#system === undefined &&
       this.#restart === before.restart &&
+      this.#run === before.run &&
       this.#n === before.n
     ) {
       return before;
@@ -98,6 +105,7 @@ export class Ledger {
       timers: this.timers,
       birth: before.birth,
       restart: this.#restart,
+      run: this.#run,
       system: this.#system ?? before.system,
     };
   }
@@ -213,13 +221,22 @@ export class Ledger {
   }
 
   #begin(actor: MadeActor, n: number, kinds: ChildKinds): void {
-    const { src, kind, timeoutMs } = kinds.identify(actor.src);
+    const { src, kind, timeoutMs, ask } = kinds.identify(actor.src);
     const { id, systemId } = actor;
     const earlier = this.children.get(id);
     if (earlier !== undefined) this.#end(id, earlier);
-    const { input } = actor.options;
+    const { input, key } = unkeyed(actor.options.input);
     const sync = actor._syncSnapshot === true;
-    const task = kind === "activity" ? { attempt: 1, since: this.#now } : undefined;
+    const task =
+      kind === "activity" ? { attempt: 1, since: this.#now, ...(key === undefined ? {} : { key }) } : undefined;
+    const request = ask?.request(input);
+    const asked =
+      request === undefined
+        ? undefined
+        : {
+            to: formatAddress(request.to),
+            ...(request.kind === "run" ? { onParentClose: request.onParentClose } : {}),
+          };
     const slots: Slot[] = [];
     const put = (work: Work): void => {
       const slot = { work };
@@ -235,8 +252,9 @@ export class Ledger {
       systemId,
       sync,
       ended: false,
-      input: kind === "actor" ? undefined : input,
+      input: kind === "actor" || kind === "ask" ? undefined : input,
       task,
+      asked,
     });
     const to = childAddress(this.#self, id);
     if (kind === "actor") {
@@ -250,9 +268,9 @@ export class Ledger {
       };
       put({ kind: "start", to, birth, input });
     } else if (kind === "activity") {
-      put({ kind: "task", id, n, src, attempt: 1, since: this.#now, input });
+      put({ kind: "task", id, n, src, attempt: 1, since: this.#now, input, key });
       if (timeoutMs !== undefined) this.setTimer(this.#now + timeoutMs, { task: { kind: "deadline", child: id, n } });
-    }
+    } else if (request !== undefined) put({ kind: "ask", id, n, request });
     if (systemId !== undefined) this.#name(systemId, to, n, slots);
   }
 
@@ -294,8 +312,20 @@ export class Ledger {
     } else if (child.kind === "actor") this.add({ kind: "stop", to: childAddress(this.#self, id), n: child.n });
     else if (child.kind === "activity") {
       this.add({ kind: "cancel", id, n: child.n, attempt: child.task?.attempt ?? 1, src: child.src });
-    }
+    } else if (child.asked !== undefined) this.#unask(id, child.n, child.asked);
     if (child.systemId !== undefined) this.#unname(child.systemId, child.n);
+  }
+
+  #unask(id: string, n: number, { to, onParentClose = "abandon" }: NonNullable<Child["asked"]>): void {
+    if (onParentClose !== "abandon") this.add({ kind: "end-run", to: parseAddress(to), id, n, how: onParentClose });
+  }
+
+  /** Somebody else is told of the end of the run. */
+  watch(watcher: RunWatcher): void {
+    if (this.#run === undefined) return;
+    const { watchers = [] } = this.#run;
+    const isKnown = watchers.some(({ actor, n }) => actor === watcher.actor && n === watcher.n);
+    if (!isKnown) this.#run = { ...this.#run, watchers: [...watchers, watcher] };
   }
 
   #name(systemId: string, holder: Address, n: number, slots: Slot[]): void {
@@ -369,7 +399,13 @@ export class Ledger {
       return;
     }
     // What is for an earlier child of the same name, or for one that has ended, has nobody to take it; promises take no events.
-    if (child.ended || (target.n !== undefined && target.n !== child.n) || child.kind === "activity") return;
+    if (
+      child.ended ||
+      (target.n !== undefined && target.n !== child.n) ||
+      child.kind === "activity" ||
+      child.kind === "ask"
+    )
+      return;
     const work: Work =
       child.kind === "live"
         ? { kind: "deliver", child: target.id, n: child.n, event }

@@ -4,6 +4,7 @@
  * Source: `fromPromise`, `fromCallback`, `fromObservable`, `fromEventObservable` and `fromTransition` of XState 5.33.
  */
 import { activityMetaOf } from "./activity-meta.ts";
+import { askMetaOf } from "./ask-logic.ts";
 
 /** Logic as XState defines it, seen from outside. */
 export interface RawLogic {
@@ -14,7 +15,7 @@ export interface RawLogic {
 }
 
 /** What a value is that stands where a machine names an actor. */
-export type LogicKind = "machine" | "transition" | "promise" | "live" | "unknown";
+export type LogicKind = "machine" | "transition" | "promise" | "ask" | "live" | "unknown";
 
 /** Finds out what kind of actor logic a value is; `unknown` when it is none, or one whose state could not be kept. */
 export function kindOf(value: unknown): LogicKind {
@@ -22,6 +23,7 @@ export function kindOf(value: unknown): LogicKind {
   if ((value as { __xstatenode?: unknown }).__xstatenode === true) return "machine";
   const logic = value as Partial<RawLogic>;
   if (typeof logic.transition !== "function" || typeof logic.getInitialSnapshot !== "function") return "unknown";
+  if (askMetaOf(value) !== undefined) return "ask";
   if (activityMetaOf(value) !== undefined) return "promise";
   const hasConfig = typeof logic.config === "function";
   if (typeof logic.start !== "function") return hasConfig ? "transition" : "unknown";

@@ -16,6 +16,7 @@ import { InvalidDefinitionError, TerminalError } from "../core/errors.ts";
 import type { MachineIdentity, StoredSnapshot } from "../core/records.ts";
 import type { MachineShape } from "../core/shape.ts";
 import { activityMetaOf } from "./activity-meta.ts";
+import { type AskMeta, askMetaOf } from "./ask-logic.ts";
 import { checkDefinition, listNodes } from "./definition.ts";
 import type {
   Arrival,
@@ -29,7 +30,7 @@ import type {
   Step,
   StepEnv,
 } from "./driver.ts";
-import { create, createFailed, liveOf, restartTimerOf, type Stepper, step } from "./durable-step.ts";
+import { create, createFailed, liveOf, restartTimerOf, runOf, type Stepper, step } from "./durable-step.ts";
 import { identify } from "./fingerprint.ts";
 import { type Inlined, inlineLogic } from "./inline-logic.ts";
 import { type ChildKinds, referencesTo } from "./ledger.ts";
@@ -160,6 +161,10 @@ class XStateDriver implements MachineDriver, Stepper<AnyMachineSnapshot> {
     return restartTimerOf(state);
   }
 
+  runOf(state: MachineState): ReturnType<MachineDriver["runOf"]> {
+    return runOf(state);
+  }
+
   live(state: MachineState): readonly LiveChild[] {
     return liveOf(state);
   }
@@ -226,6 +231,11 @@ class XStateDriver implements MachineDriver, Stepper<AnyMachineSnapshot> {
     return logic?.kind === "actor" ? logic.driver.show(told) : told;
   }
 
+  refusal(src: string, answer: unknown): Error | undefined {
+    const logic = this.children.get(src);
+    return logic?.kind === "ask" ? logic.meta.refusal(answer) : undefined;
+  }
+
   #addLogic(name: string, logic: unknown, drivers: Drivers): void {
     const kind = kindOf(logic);
     if (!this.#names.has(logic)) this.#names.set(logic, name);
@@ -245,6 +255,9 @@ class XStateDriver implements MachineDriver, Stepper<AnyMachineSnapshot> {
         this.children.set(name, { kind: "activity", logic: logic as object, run: config });
         break;
       }
+      case "ask":
+        this.children.set(name, { kind: "ask", meta: askMetaOf(logic) as AskMeta });
+        break;
       case "live":
         this.children.set(name, { kind: "live", logic: logic as LiveLogic });
         break;
@@ -265,7 +278,7 @@ class XStateDriver implements MachineDriver, Stepper<AnyMachineSnapshot> {
       );
     }
     const timeoutMs = logic.kind === "activity" ? activityMetaOf(logic.logic)?.timeoutMs : undefined;
-    return { src: name, kind: logic.kind, timeoutMs };
+    return { src: name, kind: logic.kind, timeoutMs, ask: logic.kind === "ask" ? logic.meta : undefined };
   }
 }
 

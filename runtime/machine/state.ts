@@ -1,11 +1,11 @@
 /** A machine's state in memory: XState's snapshot, and what Statewright keeps beside it. */
 import type { Birth } from "../core/envelope.ts";
-import type { FailureSeries, StoredTask, StoredTimer } from "../core/records.ts";
+import type { FailureSeries, StoredChild, StoredRun, StoredTask, StoredTimer } from "../core/records.ts";
 import type { MachineEvent, MachineState } from "./driver.ts";
 
 /** A child, as its parent knows it. */
 export interface Child {
-  readonly kind: "actor" | "activity" | "live";
+  readonly kind: StoredChild["kind"];
   readonly src: string;
   readonly n: number;
   readonly systemId: string | undefined;
@@ -15,6 +15,8 @@ export interface Child {
   /** For activities and live children that have not ended. */
   readonly input: unknown;
   readonly task: StoredTask | undefined;
+  /** For the kind `ask`. */
+  readonly asked: StoredChild["asked"];
 }
 
 /** A timer that is set. */
@@ -50,6 +52,8 @@ export interface Surroundings {
   readonly birth: Birth | undefined;
   /** Of a child that is begun again when it fails. */
   readonly restart: Restart | undefined;
+  /** Of a workflow. */
+  readonly run: StoredRun | undefined;
   readonly system: ReadonlyMap<string, Alias>;
 }
 
@@ -60,6 +64,7 @@ export const noSurroundings: Surroundings = {
   timers: new Map(),
   birth: undefined,
   restart: undefined,
+  run: undefined,
   system: new Map(),
 };
 

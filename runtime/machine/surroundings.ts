@@ -16,6 +16,7 @@ export function encodeSurroundings(stored: Storing, around: Surroundings): void 
   }
   if (around.birth !== undefined) stored.birth = around.birth;
   if (around.restart !== undefined) stored.restart = encodeRestart(around.restart);
+  if (around.run !== undefined) stored.run = around.run;
   if (around.system.size > 0) stored.system = Object.fromEntries(around.system);
 }
 
@@ -29,6 +30,7 @@ function encodeChild(id: string, child: Child): StoredChild {
     ...(child.ended ? { ended: true } : {}),
     ...(child.input === undefined ? {} : { input: encode(child.input, `the input of "${id}"`) }),
     ...(child.task === undefined ? {} : { task: child.task }),
+    ...(child.asked === undefined ? {} : { asked: child.asked }),
   };
 }
 
@@ -52,14 +54,15 @@ function encodeRestart({ input, series, timer }: Restart): StoredRestart {
 
 /** Reads what {@link encodeSurroundings} wrote. */
 export function decodeSurroundings(stored: StoredSnapshot): Surroundings {
-  const { n, children, timers, birth, restart, system } = stored;
-  if (n === undefined && birth === undefined && system === undefined) return noSurroundings;
+  const { n, children, timers, birth, restart, run, system } = stored;
+  if (n === undefined && birth === undefined && run === undefined && system === undefined) return noSurroundings;
   return {
     n: n ?? 0,
     children: children === undefined ? noSurroundings.children : mapOf(children, decodeChild),
     timers: timers === undefined ? noSurroundings.timers : mapOf(timers, decodeTimer),
     birth,
     restart: restart === undefined ? undefined : { input: restart.input, series: restart.series, timer: restart.timer },
+    run,
     system: system === undefined ? noSurroundings.system : new Map(Object.entries(system)),
   };
 }
@@ -68,8 +71,8 @@ function mapOf<From, To>(record: Readonly<Record<string, From>>, read: (from: Fr
   return new Map(Object.entries(record).map(([name, from]) => [name, read(from)]));
 }
 
-function decodeChild({ kind, src, n, systemId, sync, ended, input, task }: StoredChild): Child {
-  return { kind, src, n, systemId, sync: sync === true, ended: ended === true, input: decode(input), task };
+function decodeChild({ kind, src, n, systemId, sync, ended, input, task, asked }: StoredChild): Child {
+  return { kind, src, n, systemId, sync: sync === true, ended: ended === true, input: decode(input), task, asked };
 }
 
 function decodeTimer({ at, id, event, to, task }: StoredTimer): Timer {

@@ -87,6 +87,9 @@ export class TransitionDriver implements MachineDriver, Stepper<TransitionSnapsh
   restartTimer(state: MachineState): ReturnType<MachineDriver["restartTimer"]> {
     return restartTimerOf(state);
   }
+  runOf(): undefined {
+    return undefined;
+  }
   activity(): undefined {
     return undefined;
   }
@@ -137,6 +140,9 @@ export class TransitionDriver implements MachineDriver, Stepper<TransitionSnapsh
   }
   stillborn(error: unknown): TransitionSnapshot {
     return { status: "error", output: undefined, error: fromStored(toStored(error, "error")), context: null };
+  }
+  refusal(): undefined {
+    return undefined;
   }
   reviveSnapshot(_src: string, told: unknown): unknown {
     return told;

@@ -16,9 +16,10 @@ import {
 import { decide } from "../../runtime/engine/decide.ts";
 import { decideDead } from "../../runtime/engine/decide-dead.ts";
 import { decideLine, decideRetry } from "../../runtime/engine/decide-waiting.ts";
-import type { DecideEnv, Decision } from "../../runtime/engine/decision.ts";
+import type { Decision } from "../../runtime/engine/decision.ts";
 import type { RunnableDefinition } from "../../runtime/engine/definition.ts";
 import { type Delivery, untried } from "../../runtime/engine/delivery.ts";
+import type { DecideEnv } from "../../runtime/engine/given.ts";
 import { absentHead, type Head } from "../../runtime/engine/head.ts";
 import { Undeliverable } from "../../runtime/engine/message.ts";
 import type { LogLimits, LogRecord } from "../../runtime/log/log.ts";
@@ -98,6 +99,7 @@ function decideAgain(
   const env: DecideEnv = {
     now: said.at,
     node: "replay",
+    space: "test",
     limits,
     isReply: (subject) => typeof subject === "string",
     pendingKey: (key) => answers.get(key),

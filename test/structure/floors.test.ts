@@ -26,7 +26,7 @@ const house: readonly Folder[] = [
   { path: "runtime/server", floor: 2, libraries: [] },
   { path: "runtime/engine", floor: 3, libraries: ["effect"] },
   { path: "actors", floor: 4, libraries: ["effect", "@standard-schema/spec", "@opentelemetry/api"] },
-  { path: "workflows", floor: 5, libraries: ["effect", "@standard-schema/spec"] },
+  { path: "workflows", floor: 5, libraries: ["effect", "@standard-schema/spec", "xstate"] },
   { path: "cli", floor: 6, libraries: ["effect", "commander"] },
 ];
 
