@@ -8,4 +8,19 @@ export {
   startNode,
   toEffectClient,
 } from "./actors/effect-door.ts";
-export { defineActivity, defineActor, publish, reply, tell } from "./index.ts";
+export {
+  ask,
+  askActor,
+  call,
+  continueAs,
+  defineActivity,
+  defineActor,
+  defineWorkflow,
+  fail,
+  publish,
+  reply,
+  runWorkflow,
+  saga,
+  startWorkflow,
+  tell,
+} from "./index.ts";

@@ -12,6 +12,7 @@ export type {
   Emitted,
   EmittedInfo,
   EmittedOptions,
+  EndOptions,
   HistoryOptions,
   MigrateResult,
   OnOptions,
@@ -73,7 +74,7 @@ export {
 export type { SpaceOptions } from "./actors/space-options.ts";
 export { type DeadLetterLimits, type NodeOptions, type StatewrightNode, startNode } from "./actors/start-node.ts";
 export type { ChildOptions, Delivery, SupervisionOptions } from "./actors/supervision.ts";
-export type { ActorView, ChildView, HistoryEntry, RetryView, TimerView } from "./actors/view.ts";
+export type { ActorView, ChildView, HistoryEntry, RetryView, RunView, TimerView } from "./actors/view.ts";
 export * from "./runtime/core/errors.ts";
 export { Histogram, Latencies, Sizes } from "./runtime/engine/histogram.ts";
 export type {
@@ -88,6 +89,10 @@ export type { PartitionStats } from "./runtime/engine/partition.ts";
 export type { ActivityCounters, NodeCounters, NodeEvent } from "./runtime/engine/telemetry.ts";
 export type { WorkerStats } from "./runtime/engine/worker.ts";
 export { publish, reply, tell } from "./runtime/machine/actions.ts";
+export { type AskActorOptions, type AskInput, askActor, type ParentClosePolicy } from "./runtime/machine/ask-logic.ts";
+export type { RunFacts } from "./runtime/machine/driver.ts";
+export { continueAs, fail } from "./runtime/machine/endings.ts";
+export { withIdempotencyKey } from "./runtime/machine/keyed-input.ts";
 export {
   type EmbeddedServer,
   type EmbeddedServerOptions,
@@ -101,3 +106,32 @@ export type {
   RetryPolicyInput,
   ScheduledRetryPolicy,
 } from "./runtime/supervise/retry-policy.ts";
+export { defineWorkflow, isWorkflowDefinition, type WorkflowOptions } from "./workflows/define-workflow.ts";
+export { type ListWorkflows, listWorkflows, type WorkflowSummary } from "./workflows/list-workflows.ts";
+export { type RunWorkflowInput, type RunWorkflowOptions, runWorkflow } from "./workflows/run-workflow.ts";
+export { ask, call, startWorkflow, type TypedDoing } from "./workflows/saga/calls.ts";
+export type { SagaCheck } from "./workflows/saga/check.ts";
+export type { OperatorOptions, SagaDefinition } from "./workflows/saga/define-saga.ts";
+export type { SagaModel, SagaNode, StepNode, StepOutcome, UndoOn } from "./workflows/saga/model.ts";
+export type { DecisionResult } from "./workflows/saga/operator.ts";
+export type { PlannedUndo, PlanRow, SagaPlan } from "./workflows/saga/plan.ts";
+export type { SagaCause, SagaContext, SagaDecision, StepProgress } from "./workflows/saga/progress.ts";
+export {
+  type Chain,
+  type ForwardChain,
+  type ForwardOptions,
+  type PastPivot,
+  type PivotOptions,
+  type SagaChain,
+  type SagaOptions,
+  type SagaScope,
+  type StepOptions,
+  type StepRun,
+  saga,
+  type UndoRun,
+  type UndoScope,
+  type WaitForOptions,
+} from "./workflows/saga/saga.ts";
+export type { AnyWorkflowDefinition, WorkflowDefinition, WorkflowQueries } from "./workflows/workflow-definition.ts";
+export type { CancelResult, StartOptions, WorkflowRun } from "./workflows/workflow-run.ts";
+export type { WorkflowStatus } from "./workflows/workflow-status.ts";

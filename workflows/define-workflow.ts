@@ -29,7 +29,7 @@ import type { AnyWorkflowDefinition, WorkflowDefinition, WorkflowQueries } from 
 import { createRun, type StartOptions, type WorkflowRun } from "./workflow-run.ts";
 
 /** Options of {@link defineWorkflow}; all but `machine` have defaults. */
-export interface WorkflowOptions<Machine, Events, InputSchema, OutputSchema, Queries>
+export interface WorkflowOptions<Machine, Events, InputSchema, OutputSchema, Answers>
   extends Omit<ActorOptions<Machine, Events, unknown>, "input" | "delivery"> {
   /** Checks what it is started with; the machine gets what the schema makes of it. Default: everything is taken. */
   readonly input?: InputSchema;
@@ -43,7 +43,7 @@ export interface WorkflowOptions<Machine, Events, InputSchema, OutputSchema, Que
    */
   readonly timeout?: DurationInput;
   /** Questions by name, answered from the newest committed state. */
-  readonly queries?: Queries;
+  readonly queries?: WorkflowQueries<Answers, ActorView<MachineContextOf<Machine>>>;
 }
 
 type StartInput<Machine, InputSchema> = InputSchema extends Schema ? InferInput<InputSchema> : MachineInputOf<Machine>;
@@ -81,7 +81,7 @@ const brand = Symbol.for("statewright.workflow");
  *   input: z.object({ customer: z.string() }),
  *   key: (input) => input.customer,
  *   timeout: "30 days",
- *   queries: { progress: (view: ActorView<{ done: string[] }>) => view.context.done.length },
+ *   queries: { progress: (view) => view.context.done.length },
  * });
  * const run = await onboarding.start(client, { customer: "ada" });
  * await run.signal({ type: "DOCUMENT", name: "passport" });
@@ -93,19 +93,17 @@ export function defineWorkflow<
   InputSchema extends Schema<unknown, MachineInputOf<Machine>> | undefined = undefined,
   OutputSchema extends Schema | undefined = undefined,
   const Events extends EventsOption<Machine> | undefined = undefined,
-  const Queries extends Readonly<Record<string, (view: ActorView<MachineContextOf<Machine>>) => unknown>> = Readonly<
-    Record<never, never>
-  >,
+  Answers = Readonly<Record<never, never>>,
 >(
   name: string,
-  options: WorkflowOptions<Machine, Events, InputSchema, OutputSchema, Queries>,
+  options: WorkflowOptions<Machine, Events, InputSchema, OutputSchema, Answers>,
 ): WorkflowDefinition<
   SentEvents<Machine, Events>,
   MachineContextOf<Machine>,
   StartInput<Machine, InputSchema>,
   WorkflowOutput<Machine, OutputSchema>,
   MachineEmittedOf<Machine>,
-  Queries
+  Answers
 > {
   // What the types say is what the options were checked for.
   return makeWorkflow(name, options as unknown as Readonly<Record<string, unknown>>, (input) => input) as never;
@@ -199,7 +197,7 @@ interface OwnOptions {
   readonly timeoutMs: number | undefined;
   readonly output: Schema | undefined;
   readonly key: ((input: unknown) => string) | undefined;
-  readonly queries: WorkflowQueries;
+  readonly queries: WorkflowQueries<Readonly<Record<string, unknown>>>;
 }
 
 function readOwnOptions(name: string, options: Readonly<Record<string, unknown>>): OwnOptions {
@@ -236,7 +234,7 @@ function readOwnOptions(name: string, options: Readonly<Record<string, unknown>>
     timeoutMs,
     output: output as Schema | undefined,
     key: key as OwnOptions["key"],
-    queries: queries as WorkflowQueries,
+    queries: queries as OwnOptions["queries"],
   };
 }
 

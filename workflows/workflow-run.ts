@@ -18,7 +18,7 @@ import type { ActorView, HistoryEntry } from "../actors/view.ts";
 import {
   isStatewrightError,
   SagaCompensatedError,
-  StatewrightError,
+  type StatewrightError,
   WorkflowCancelledError,
   WorkflowFailedError,
   WorkflowNotFoundError,
@@ -42,17 +42,12 @@ export interface CancelResult {
   readonly why: string | undefined;
 }
 
-/** What a query resolves with. */
-export type QueryResult<Queries, Name extends keyof Queries> = Queries[Name] extends (view: never) => infer Answer
-  ? Answer
-  : never;
-
 /** A workflow under its key. */
 export interface WorkflowRun<
   Event = unknown,
   Context = unknown,
   Output = unknown,
-  Queries extends WorkflowQueries = WorkflowQueries,
+  Answers = Readonly<Record<string, unknown>>,
 > {
   readonly key: string;
   /** The actor that runs it. */
@@ -77,10 +72,10 @@ export interface WorkflowRun<
   ask(event: Event & { readonly type: string }, options?: AskOptions): Promise<AskResult<Context>>;
 
   /** Reads an answer off its newest committed state. *Errors* `WorkflowNotFoundError`; what the query's function throws. */
-  query<Name extends keyof Queries & string>(
+  query<Name extends keyof Answers & string>(
     name: Name,
     options?: { readonly signal?: AbortSignal },
-  ): Promise<QueryResult<Queries, Name>>;
+  ): Promise<Answers[Name]>;
 
   /** Tells it to come to its end, undoing what it has done if it knows how; `result` tells when it has. *Errors* `WorkflowNotFoundError`; as `client.ask`. */
   cancel(options?: EndOptions): Promise<CancelResult>;
@@ -107,7 +102,7 @@ export interface RunParts {
   readonly definition: AnyActorDefinition;
   readonly key: string;
   readonly isNew?: boolean;
-  readonly queries: WorkflowQueries;
+  readonly queries: WorkflowQueries<Readonly<Record<string, unknown>>>;
   readonly checkOutput: (output: unknown) => unknown;
 }
 
@@ -125,7 +120,7 @@ class ActorRun implements WorkflowRun {
   readonly ref: ActorRef;
   readonly isNew: boolean | undefined;
   readonly #client: Client;
-  readonly #queries: WorkflowQueries;
+  readonly #queries: RunParts["queries"];
   readonly #checkOutput: (output: unknown) => unknown;
 
   constructor({ client, definition, key, isNew, queries, checkOutput }: RunParts) {
@@ -172,7 +167,7 @@ class ActorRun implements WorkflowRun {
     }
     const view = await this.#existing("query", options);
     // The definition's own functions, by name: the types are told by the handle.
-    return (query as (view: ActorView) => never)(view);
+    return (query as unknown as (view: ActorView) => never)(view);
   }
 
   async cancel(options?: EndOptions): Promise<CancelResult> {

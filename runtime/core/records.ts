@@ -530,6 +530,8 @@ export interface TaskRecord {
   readonly since: number;
   /** How many workers were gone before it ended; set when a worker gives it back. */
   readonly lost?: number;
+  /** The idempotency key that the actor has given it. */
+  readonly key?: string;
 }
 
 /** How much of an activity's limits is used, as a whole or for one key. */

@@ -73,7 +73,7 @@ export function outboxItem(
     case "timer":
       return { kind: "timer", timer: work.timer, atMs: work.atMs };
     case "task": {
-      const { id, n, attempt, since } = work;
+      const { id, n, attempt, since, key } = work;
       const activity = activityNameOf(work.src) ?? work.src;
       const input = toStored(work.input, "input");
       const record: TaskRecord = {
@@ -85,6 +85,7 @@ export function outboxItem(
         attempt,
         since,
         input,
+        ...(key === undefined ? {} : { key }),
       };
       return { kind: "task", activity, n, attempt, json: JSON.stringify(record) };
     }

@@ -271,7 +271,7 @@ export class TaskAttempt {
     const args = {
       input,
       signal: this.#controller.signal,
-      idempotencyKey: idempotencyKey(spaceName, this.#actor, record.n),
+      idempotencyKey: idempotencyKey(spaceName, this.#actor, record.n, record.key),
       attempt: record.attempt + this.#lost,
       actor: this.#actor,
       id: record.id,
@@ -306,7 +306,8 @@ export class TaskAttempt {
       `Attempt ${attempt} of activity "${activity}" of ${actor} failed: ${why}`,
       { activity, actor, attempt },
     );
-    return this.#finish(errorOutcome(end.error, (error) => this.#activity.isWorthRetrying(error)));
+    const outcome = errorOutcome(end.error, (error) => this.#activity.isWorthRetrying(error));
+    return this.#finish({ ...outcome, attempts: attempt + this.#lost });
   }
 
   /** Sends what came of it, and acknowledges the task. */

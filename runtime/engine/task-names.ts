@@ -16,10 +16,11 @@ export function taskName(subject: string): string {
   return name.length <= 100 ? name : `h-${hashOf(name)}`;
 }
 
-/** The same for all attempts of one invocation, fit for a header. */
-export function idempotencyKey(space: string, actor: Address, n: number): string {
-  const readable = `${space}.${actor.type}.${toToken(actor.id)}.${n}`;
-  return readable.length <= 200 ? readable : `${space}.${hashOf(formatAddress(actor))}.${n}`;
+/** The same for all attempts of one invocation, fit for a header. With a `key` of the actor's own it is the same for all invocations that have it. */
+export function idempotencyKey(space: string, actor: Address, n: number, key?: string): string {
+  const tail = key ?? String(n);
+  const readable = `${space}.${actor.type}.${toToken(actor.id)}`;
+  return `${readable.length <= 190 ? readable : `${space}.${hashOf(formatAddress(actor))}`}.${tail}`;
 }
 
 /** Names the result of an attempt within the mailbox of its actor: there is one at most. */

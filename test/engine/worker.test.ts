@@ -99,7 +99,7 @@ describe("a worker", () => {
     await world.ask("fails");
     await world.until(() => world.results().length > 0);
     const { error, ...rest } = world.results().map(({ outcome }) => outcome)[0] as { error: unknown };
-    expect(rest).toEqual(expected);
+    expect(rest).toEqual({ ...expected, attempts: 1 });
     expect(error).toBeDefined();
     await worker.stop();
   });

@@ -2,7 +2,6 @@ import { afterEach, describe, expect, expectTypeOf, test } from "vitest";
 import { assign, setup } from "xstate";
 import { z } from "zod";
 import { createTestSystem, type TestSystem } from "../../actors/test-system.ts";
-import type { ActorView } from "../../actors/view.ts";
 import { fail } from "../../runtime/machine/endings.ts";
 import { defineWorkflow, isWorkflowDefinition } from "../../workflows/define-workflow.ts";
 import { listWorkflows } from "../../workflows/list-workflows.ts";
@@ -63,7 +62,7 @@ const onboarding = defineWorkflow("onboarding", {
   input: z.object({ customer: z.string() }),
   key: (input) => input.customer,
   timeout: "30 days",
-  queries: { progress: (view: ActorView<Context>) => view.context.documents.length },
+  queries: { progress: (view) => view.context.documents.length },
 });
 
 describe("a workflow", () => {
