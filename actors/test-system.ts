@@ -44,6 +44,8 @@ export interface TestSystemOptions {
 /** A node of a test system. */
 export interface TestNode {
   readonly name: string;
+  /** It was ended as SIGKILL does. */
+  readonly isCrashed: boolean;
   stats(): NodeStats;
   /** Ends it as SIGKILL does. */
   crash(): void;
@@ -123,6 +125,7 @@ export async function createTestSystem(options: TestSystemOptions): Promise<Test
     const connection = broker.connect(name);
     const random = time.random.fork(`node ${name} ${nodes.length}`);
     let isFrozen = false;
+    let isCrashed = false;
     let planned: { readonly point: FaultPoint; left: number } | undefined;
     const node = new ActorNode({
       log: connection.log,
@@ -145,11 +148,15 @@ export async function createTestSystem(options: TestSystemOptions): Promise<Test
       },
     });
     const crash = (): void => {
+      isCrashed = true;
       connection.sever();
       node.abandon();
     };
     const testNode: TestNode = {
       name,
+      get isCrashed() {
+        return isCrashed;
+      },
       stats: () => node.stats(),
       crash,
       crashAt: (point, count = 1) => {
