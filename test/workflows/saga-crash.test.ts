@@ -5,62 +5,9 @@
  */
 import { describe, expect, test } from "vitest";
 import { createTestSystem } from "../../actors/test-system.ts";
-import { TerminalError } from "../../runtime/core/errors.ts";
 import { type FaultPoint, faultPoints } from "../../runtime/engine/faults.ts";
-import { saga } from "../../workflows/saga/saga.ts";
 import { ServiceLedger } from "./saga-ledger.ts";
-
-const steps = ["reserve", "card", "pack", "label", "capture", "ship"];
-
-/** What goes wrong besides the crash. */
-interface Trouble {
-  /** The step that fails, and how: it says that nothing was done, or leaves it open after having done it, or before. */
-  readonly fails?: { readonly step: string; readonly how: "refused" | "after" | "before" };
-  /** The step whose undoing fails for good. */
-  readonly undoFails?: string;
-  /** A cancel is sent after so many milliseconds. */
-  readonly cancelAfterMs?: number;
-}
-
-function orderSaga(
-  ledger: ServiceLedger,
-  { fails, undoFails }: Trouble,
-  sleep: (ms: number) => Promise<void>,
-  onCall: () => void,
-) {
-  const act =
-    (step: string) =>
-    async ({ idempotencyKey }: { readonly idempotencyKey: string }): Promise<string> => {
-      onCall();
-      await sleep(20);
-      if (fails?.step === step && fails.how === "refused") throw new TerminalError(`${step} is refused`);
-      if (fails?.step === step && fails.how === "before") throw new Error(`${step} does not answer`);
-      const done = ledger.do(step, idempotencyKey);
-      onCall();
-      if (fails?.step === step && fails.how === "after") throw new Error(`${step} does not answer`);
-      return done;
-    };
-  const unact =
-    (step: string) =>
-    async ({ idempotencyKey, doKey }: { readonly idempotencyKey: string; readonly doKey: string }): Promise<void> => {
-      onCall();
-      await sleep(20);
-      if (undoFails === step) throw new Error(`${step} cannot be undone`);
-      ledger.undo(step, idempotencyKey, doKey);
-      onCall();
-    };
-  const both = (step: string) => ({ do: act(step), undo: unact(step) });
-  return saga("order", {
-    retry: { base: 50, maxAttempts: 2 },
-    undoRetry: { base: 50, maxAttempts: 2 },
-    settle: "5 seconds",
-  })
-    .step("reserve", both("reserve"))
-    .all({ card: both("card"), parcel: (branch) => branch.step("pack", both("pack")).step("label", both("label")) })
-    .pivot("capture", both("capture"))
-    .step("ship", { do: act("ship") })
-    .end();
-}
+import { orderSaga, steps, type Trouble } from "./saga-order.ts";
 
 /** Runs one case. `crash` arms the crash of the first node; `isCrashed` of the result says whether it came to it. */
 async function runCase(
