@@ -93,6 +93,7 @@ export { type AskActorOptions, type AskInput, askActor, type ParentClosePolicy }
 export type { RunFacts } from "./runtime/machine/driver.ts";
 export { continueAs, fail } from "./runtime/machine/endings.ts";
 export { withIdempotencyKey } from "./runtime/machine/keyed-input.ts";
+export { now } from "./runtime/machine/step-time.ts";
 export {
   type EmbeddedServer,
   type EmbeddedServerOptions,
@@ -132,6 +133,19 @@ export {
   type UndoScope,
   type WaitForOptions,
 } from "./workflows/saga/saga.ts";
+export {
+  type BackfillSchedule,
+  defineSchedule,
+  type PauseSchedule,
+  type ScheduleCall,
+  type ScheduleDefinition,
+  type Triggered,
+  type TriggerSchedule,
+} from "./workflows/schedules/define-schedule.ts";
+export type { ScheduleEvent } from "./workflows/schedules/schedule-machine.ts";
+export type { OverlapPolicy, ScheduleOptions, ScheduleTimes, Tick } from "./workflows/schedules/schedule-options.ts";
+export type { TickStatus } from "./workflows/schedules/schedule-turns.ts";
+export type { ScheduleInfo, ScheduleSummary } from "./workflows/schedules/schedule-views.ts";
 export type { AnyWorkflowDefinition, WorkflowDefinition, WorkflowQueries } from "./workflows/workflow-definition.ts";
 export type { CancelResult, StartOptions, WorkflowRun } from "./workflows/workflow-run.ts";
 export type { WorkflowStatus } from "./workflows/workflow-status.ts";

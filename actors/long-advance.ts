@@ -35,7 +35,10 @@ export async function passTime(
   const timers = new Subjects(spaceName).timers();
   const endMs = time.elapsed() + ms;
   while (endMs - time.elapsed() > awakeMs + leastSleepMs) {
+    const dueMs = nextDueMs(broker, timers, time.now());
     await time.advance(awakeMs);
+    // What follows from a timer that was just due is under way.
+    if (dueMs <= time.now()) continue;
     const offsetMs = time.now() - time.elapsed();
     const wakeMs = Math.min(endMs, nextDueMs(broker, timers, time.now()) - offsetMs - aheadMs);
     if (wakeMs - time.elapsed() < leastSleepMs) continue;

@@ -49,5 +49,10 @@ export function statusOf(view: ActorView): WorkflowStatus {
   if (view.status === "active") {
     return view.hasTag(stuckTag) ? "stuck" : view.hasTag(compensatingTag) ? "compensating" : "running";
   }
-  return endings.get((view.error as { name?: unknown } | undefined)?.name) ?? "failed";
+  return statusOfError(view.error);
+}
+
+/** Reads the status of a workflow off the error that it ended with. */
+export function statusOfError(error: unknown): WorkflowStatus {
+  return endings.get((error as { name?: unknown } | undefined)?.name) ?? "failed";
 }

@@ -21,6 +21,7 @@ import {
   type Restart,
   type Surroundings,
 } from "./state.ts";
+import { atStepTime } from "./step-time.ts";
 
 /** How a logic takes an event; what is different between machines and transition logic. */
 export interface Stepper<Snapshot extends AnySnapshot> {
@@ -66,7 +67,7 @@ export function create<Snapshot extends AnySnapshot>(
   birth: Birth | undefined,
   before: MachineState | undefined,
 ): Step {
-  return begin(stepper, input, env, birth, restartOf(input, env, birth), before);
+  return atStepTime(env.now, () => begin(stepper, input, env, birth, restartOf(input, env, birth), before));
 }
 
 function begin<Snapshot extends AnySnapshot>(
@@ -136,6 +137,15 @@ function beginning<Snapshot extends AnySnapshot>(
 
 /** Takes what comes to an actor. */
 export function step<Snapshot extends AnySnapshot>(
+  stepper: Stepper<Snapshot>,
+  state: MachineState,
+  arrival: Arrival,
+  env: StepEnv,
+): Step {
+  return atStepTime(env.now, () => take(stepper, state, arrival, env));
+}
+
+function take<Snapshot extends AnySnapshot>(
   stepper: Stepper<Snapshot>,
   state: MachineState,
   arrival: Arrival,

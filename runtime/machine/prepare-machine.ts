@@ -42,6 +42,7 @@ import { installSelector } from "./select.ts";
 import { shapeOf } from "./shape.ts";
 import { decodeSnapshot, encodeSnapshot, endedSnapshot, settle } from "./snapshot.ts";
 import { asState, DurableState, insideOf, type Surroundings } from "./state.ts";
+import { atStepTime } from "./step-time.ts";
 import { decodeSurroundings, encodeSurroundings } from "./surroundings.ts";
 import { TransitionDriver } from "./transition-driver.ts";
 
@@ -135,7 +136,7 @@ class XStateDriver implements MachineDriver, Stepper<AnyMachineSnapshot> {
   }
 
   resume(state: MachineState, drop: readonly string[], env: StepEnv): Step {
-    return resume(this, this.#nodes.values(), state, drop, env);
+    return atStepTime(env.now, () => resume(this, this.#nodes.values(), state, drop, env));
   }
 
   view(state: MachineState): StateView {
