@@ -8,19 +8,24 @@ export {
   startNode,
   toEffectClient,
 } from "./actors/effect-door.ts";
+
 export {
   ask,
   askActor,
   call,
   continueAs,
+  declareActivity,
   defineActivity,
   defineActor,
+  defineSchedule,
   defineWorkflow,
   fail,
+  implementActivity,
   publish,
   reply,
   runWorkflow,
   saga,
   startWorkflow,
   tell,
+  withRetry,
 } from "./index.ts";

@@ -48,7 +48,9 @@ export type {
   ReleaseOptions,
   ReleaseResult,
 } from "./actors/dead-letters.ts";
+export { type DeclaredActivity, declareActivity, implementActivity, withRetry } from "./actors/declare-activity.ts";
 export {
+  type ActivityDeclaration,
   type ActivityDefinition,
   type ActivityOptions,
   type ActivityRate,

@@ -9,14 +9,14 @@ import * as Effect from "effect/Effect";
 import { formatAddress } from "../runtime/core/address.ts";
 import { checkActivityName } from "../runtime/core/names.ts";
 import { systemTime } from "../runtime/core/time.ts";
-import { attachRunnable, defaultHeartbeatMs, runnableOf } from "../runtime/engine/activities.ts";
-import type { ActivityLimits, RunnableActivity } from "../runtime/engine/definition.ts";
+import { attachRunnable, runnableOf } from "../runtime/engine/activities.ts";
+import type { RunnableActivity } from "../runtime/engine/definition.ts";
 import { refusedValue, runAttempt } from "../runtime/engine/run-attempt.ts";
 import { type ActivityLogic, type LiveRun, makeActivityLogic } from "../runtime/machine/activity-logic.ts";
-import { durationMs, refuseProblems, shown, unknownOptions } from "../runtime/supervise/check-options.ts";
-import { compileRetryPolicy, type RetryPolicyInput, readRetryPolicy } from "../runtime/supervise/retry-policy.ts";
+import type { RetryPolicyInput } from "../runtime/supervise/retry-policy.ts";
+import { type ReadActivity, readActivity } from "./activity-options.ts";
 import type { DurationInput } from "./client/context.ts";
-import { type InferInput, type InferOutput, isSchema, type Schema, validate } from "./schema.ts";
+import type { InferInput, InferOutput, Schema } from "./schema.ts";
 
 /** What a handler is given. */
 export interface ActivityRun<Input = unknown> {
@@ -55,8 +55,8 @@ export interface ActivityRate {
   readonly per: DurationInput;
 }
 
-/** Options of {@link defineActivity}; all but `run` have defaults. */
-export interface ActivityOptions<InputSchema, OutputSchema, Input, Result> {
+/** What is said of an activity besides its code; everything has a default. */
+export interface ActivityDeclaration<InputSchema, OutputSchema, Input> {
   /** Checks what the machine hands in: any Standard Schema v1 or Effect Schema. Default: everything is taken. */
   readonly input?: InputSchema;
   /** Checks what the handler returns, which must be the schema's input; the machine gets its output. Default: everything is taken. */
@@ -80,6 +80,11 @@ export interface ActivityOptions<InputSchema, OutputSchema, Input, Result> {
   readonly key?: (input: InputSchema extends Schema ? InferOutput<InputSchema> : Input) => string;
   /** Limits for each key. */
   readonly perKey?: { readonly concurrency?: number; readonly rate?: ActivityRate };
+}
+
+/** Options of {@link defineActivity}; all but `run` have defaults. */
+export interface ActivityOptions<InputSchema, OutputSchema, Input, Result>
+  extends ActivityDeclaration<InputSchema, OutputSchema, Input> {
   /** Does the work. */
   readonly run: (
     run: ActivityRun<InputSchema extends Schema ? InferOutput<InputSchema> : Input>,
@@ -95,20 +100,6 @@ export type ActivityDefinition<Input = unknown, Output = unknown> = ActivityLogi
 /** Any activity definition. */
 // biome-ignore lint/suspicious/noExplicitAny: XState's logic takes its input contravariantly; only `any` stands for all of them.
 export type AnyActivityDefinition = ActivityDefinition<any, any>;
-
-const optionNames = [
-  "input",
-  "output",
-  "retry",
-  "attemptTimeout",
-  "timeout",
-  "heartbeat",
-  "concurrency",
-  "rate",
-  "key",
-  "perKey",
-  "run",
-];
 
 /**
  * Defines an activity.
@@ -149,18 +140,38 @@ export function defineActivity<
   OutputSchema extends Schema ? InferOutput<OutputSchema> : Result
 > {
   checkActivityName(name);
-  const activity = readOptions(name, options);
-  const logic = makeActivityLogic<unknown, unknown>({ name, timeoutMs: activity.timeoutMs }, (given) =>
-    runLive(activity, given),
-  );
-  Object.defineProperty(logic, "activity", { value: name, enumerable: false });
+  const { run } = options ?? {};
+  const read = readActivity(`Cannot define activity "${name}"`, name, options, true);
   // The types of input and output are those that the options declare: that is what the cast repeats.
-  return attachRunnable(logic, activity) as never;
+  return toDefinition(withCode(read, {}, run as AnyHandler)) as never;
 }
 
-/** True for what {@link defineActivity} returned, also in another copy of the package. */
+/** True for what {@link defineActivity} returned, also in another copy of the package, and for all that is made of declarations. */
 export function isActivityDefinition(value: unknown): value is AnyActivityDefinition {
   return runnableOf(value) !== undefined;
+}
+
+/** Any function that does the work of an activity. */
+export type AnyHandler = (run: ActivityRun<never>) => unknown;
+
+/** Adds the code to what is said of an activity. `origin` is the same for all that is one activity. */
+export function withCode(read: ReadActivity, origin: object, code: AnyHandler): RunnableActivity {
+  return {
+    ...read,
+    origin,
+    code,
+    // The schema has made of the input what the handler takes.
+    run: ({ actor, ...attempt }) =>
+      asPromise(code({ ...attempt, actor: formatAddress(actor) } as ActivityRun<never>), attempt.signal),
+  };
+}
+
+/** Makes the logic that machines name. */
+export function toDefinition(activity: RunnableActivity): AnyActivityDefinition {
+  const { name, timeoutMs } = activity;
+  const logic = makeActivityLogic<unknown, unknown>({ name, timeoutMs }, (given) => runLive(activity, given));
+  Object.defineProperty(logic, "activity", { value: name, enumerable: false });
+  return attachRunnable(logic, activity) as AnyActivityDefinition;
 }
 
 async function runLive(activity: RunnableActivity, { input, signal, parent, id }: LiveRun<unknown>): Promise<unknown> {
@@ -173,140 +184,9 @@ async function runLive(activity: RunnableActivity, { input, signal, parent, id }
   throw end.kind === "aborted" ? signal.reason : end.error;
 }
 
-function readOptions(name: string, given: unknown): RunnableActivity {
-  const attempted = `Cannot define activity "${name}"`;
-  if (typeof given !== "object" || given === null) {
-    refuseProblems(attempted, [`the options are ${shown(given)}: use { run } and what else it needs`]);
-  }
-  // Read as unknown throughout: JavaScript callers hand in what they like.
-  const options = given as Readonly<Record<string, unknown>>;
-  const problems = unknownOptions(options, optionNames, "");
-  const { run, key } = options;
-  if (typeof run !== "function") problems.push(`run is ${shown(run)}: use the function that does the work`);
-  const input = readSchema(options.input, "input", problems);
-  const output = readSchema(options.output, "output", problems);
-  const retry = readRetry(options.retry as RetryPolicyInput | undefined, problems);
-  const duration = (option: string, leastMs: number): number | undefined => {
-    if (options[option] === undefined) return undefined;
-    const ms = durationMs(options[option], option, problems);
-    if (ms !== undefined && ms < leastMs) problems.push(`${option} is ${ms} ms: use at least ${leastMs} ms`);
-    return ms;
-  };
-  const attemptTimeoutMs = duration("attemptTimeout", 1);
-  const timeoutMs = duration("timeout", 1);
-  const heartbeatMs = duration("heartbeat", 1000) ?? defaultHeartbeatMs;
-  const limits = readLimits(options, "", problems);
-  const perKey = readPerKey(options.perKey, problems);
-  if (key !== undefined && typeof key !== "function")
-    problems.push(`key is ${shown(key)}: use a function of the input`);
-  if (key !== undefined && options.perKey === undefined)
-    problems.push("key has no effect without perKey: leave it out");
-  if (perKey !== undefined && key === undefined)
-    problems.push("perKey has no effect without key: add key, a function of the input");
-  refuseProblems(attempted, problems);
-  return {
-    name,
-    ...retry,
-    attemptTimeoutMs,
-    timeoutMs,
-    heartbeatMs,
-    limits,
-    perKey: perKey === undefined ? undefined : { ...perKey, keyOf: key as (input: unknown) => unknown },
-    checkInput: (value) => {
-      const checked = check(input, value, `the input of activity "${name}"`);
-      return "value" in checked ? { input: checked.value } : checked;
-    },
-    checkOutput: (value) => {
-      const checked = check(output, value, `the output of activity "${name}"`);
-      return "value" in checked ? { output: checked.value } : checked;
-    },
-    run: ({ actor, ...attempt }) =>
-      asPromise((run as (run: ActivityRun) => unknown)({ ...attempt, actor: formatAddress(actor) }), attempt.signal),
-  };
-}
-
 function asPromise(returned: unknown, signal: AbortSignal): unknown {
   return Effect.isEffect(returned)
     ? // What it needs besides is not there: that is what the type of a handler says.
       Effect.runPromise(returned as Effect.Effect<unknown, unknown>, { signal })
     : returned;
-}
-
-function readSchema(value: unknown, option: string, problems: string[]): Schema | undefined {
-  if (value === undefined || isSchema(value)) return value;
-  problems.push(`${option} is ${shown(value)}: use a Standard Schema or an Effect Schema`);
-  return undefined;
-}
-
-function check(
-  schema: Schema | undefined,
-  value: unknown,
-  what: string,
-): { readonly value: unknown } | { readonly reason: "schema"; readonly problems: readonly string[] } {
-  if (schema === undefined) return { value };
-  const checked = validate(schema, value, what);
-  return "value" in checked ? checked : { reason: "schema", problems: checked.problems };
-}
-
-/** Compiles the policy twice: its `retryIf` is for the worker, which has the error as it was thrown. */
-function readRetry(
-  input: RetryPolicyInput | undefined,
-  problems: string[],
-): Pick<RunnableActivity, "retry" | "isWorthRetrying"> {
-  let retry = readRetryPolicy(input, "retry", problems) ?? compileRetryPolicy();
-  let retryIf: ((error: unknown) => boolean) | undefined;
-  if (typeof input === "object" && input !== null && "retryIf" in input && typeof input.retryIf === "function") {
-    const { retryIf: given, ...rest } = input;
-    retryIf = given;
-    retry = readRetryPolicy(rest, "retry", []) ?? retry;
-  }
-  return {
-    retry,
-    isWorthRetrying(error) {
-      try {
-        return retryIf === undefined || retryIf(error);
-      } catch {
-        // It has met an error that it was not written for: the attempts are limited, so such an error is tried again.
-        return true;
-      }
-    },
-  };
-}
-
-function readLimits(options: Readonly<Record<string, unknown>>, path: string, problems: string[]): ActivityLimits {
-  const { concurrency, rate } = options;
-  if (concurrency !== undefined && !isCount(concurrency))
-    problems.push(`${path}concurrency is ${shown(concurrency)}: use a whole number from 1`);
-  return { concurrency: concurrency as number | undefined, rate: readRate(rate, `${path}rate`, problems) };
-}
-
-function readRate(rate: unknown, path: string, problems: string[]): ActivityLimits["rate"] {
-  if (rate === undefined) return undefined;
-  if (typeof rate !== "object" || rate === null) {
-    problems.push(`${path} is ${shown(rate)}: use { count, per }`);
-    return undefined;
-  }
-  problems.push(...unknownOptions(rate, ["count", "per"], path));
-  const { count, per } = rate as Readonly<Record<string, unknown>>;
-  if (!isCount(count)) problems.push(`${path}.count is ${shown(count)}: use a whole number from 1`);
-  const perMs = durationMs(per, `${path}.per`, problems);
-  if (perMs === 0) problems.push(`${path}.per is 0 ms: use at least 1 ms`);
-  return { count: count as number, perMs: perMs ?? 0 };
-}
-
-function readPerKey(perKey: unknown, problems: string[]): ActivityLimits | undefined {
-  if (perKey === undefined) return undefined;
-  if (typeof perKey !== "object" || perKey === null) {
-    problems.push(`perKey is ${shown(perKey)}: use { concurrency, rate }`);
-    return undefined;
-  }
-  problems.push(...unknownOptions(perKey, ["concurrency", "rate"], "perKey"));
-  const limits = readLimits(perKey as Readonly<Record<string, unknown>>, "perKey.", problems);
-  if (limits.concurrency === undefined && limits.rate === undefined)
-    problems.push("perKey limits nothing: give it a concurrency or a rate");
-  return limits;
-}
-
-function isCount(value: unknown): boolean {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 1;
 }

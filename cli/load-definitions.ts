@@ -7,6 +7,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { type AnyActivityDefinition, isActivityDefinition } from "../actors/define-activity.ts";
 import { type AnyActorDefinition, isActorDefinition } from "../actors/define-actor.ts";
 import { InvalidOptionsError, isStatewrightError } from "../runtime/core/errors.ts";
+import { runnableOf } from "../runtime/engine/activities.ts";
 import { nearestName } from "../runtime/supervise/check-options.ts";
 
 const typescriptEndings = new Set([".ts", ".mts", ".cts", ".tsx"]);
@@ -44,7 +45,8 @@ export async function loadDefinitions(modules: readonly string[], cwd: string): 
   }
   return {
     actors: [...found].filter(isActorDefinition),
-    activities: [...found].filter(isActivityDefinition),
+    // What is only declared is not named by being exported: contracts stand beside what implements them.
+    activities: [...found].filter(isActivityDefinition).filter((each) => runnableOf(each)?.code !== undefined),
   };
 }
 

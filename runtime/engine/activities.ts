@@ -4,6 +4,8 @@
  * 1. An activity made by `defineActivity` keeps its own name wherever it is used; plain promise logic is named by the actor type and the way to it,
  *    `order.payment.charge`. All processes come to the same names.
  * 2. Plain promise logic has one attempt for every rejection, as in XState; an attempt whose worker died is made again.
+ * 3. One activity may be named by several logics: as it was declared, as it is implemented, with other retry policies. Workers have it once, and the owner
+ *    retries as that logic says which the machine names.
  */
 import { formatAddress } from "../core/address.ts";
 import { InvalidDefinitionError, TerminalError } from "../core/errors.ts";
@@ -11,13 +13,14 @@ import { toToken } from "../core/names.ts";
 import { activityMetaOf } from "../machine/activity-meta.ts";
 import type { ChildLogic, MachineDriver } from "../machine/driver.ts";
 import { compileRetryPolicy } from "../supervise/retry-policy.ts";
-import type { AttemptArgs, RunnableActivity, RunnableDefinition } from "./definition.ts";
+import type { AttemptArgs, OwnedActivity, RunnableActivity, RunnableDefinition } from "./definition.ts";
 import { followPath, logicBelow } from "./logic-below.ts";
 
 /** How long an attempt may be without a sign of life of its worker, when the activity does not say. */
 export const defaultHeartbeatMs = 15_000;
 
 const runnableKey = Symbol.for("statewright.activity.runnable");
+const ownedKey = Symbol.for("statewright.activity.owned");
 
 /** Puts what workers run beside the logic that machines name. */
 export function attachRunnable<Logic extends object>(logic: Logic, runnable: RunnableActivity): Logic {
@@ -31,34 +34,54 @@ export function runnableOf(logic: unknown): RunnableActivity | undefined {
     : undefined;
 }
 
+/** Puts beside the logic what the owner is to know in the place of what the runnable says: another retry policy. */
+export function attachOwned<Logic extends object>(logic: Logic, owned: OwnedActivity): Logic {
+  return Object.defineProperty(logic, ownedKey, { value: owned, enumerable: false });
+}
+
+/**
+ * Of two that have one name, returns the one that workers run: the implemented one, where the other is declared. Undefined when they are two activities,
+ * or one that is implemented twice.
+ */
+export function sameActivity(one: RunnableActivity, other: RunnableActivity): RunnableActivity | undefined {
+  if (one.origin !== other.origin) return undefined;
+  if (one.code === undefined) return other;
+  return other.code === undefined || other.code === one.code ? one : undefined;
+}
+
 /**
  * Finds the activities of a machine and of all machines below it.
  *
  * Errors: `InvalidDefinitionError` when two activities would have the same name; `InvalidNameError` for a name that is too long.
  */
 export function activitiesOf(type: string, driver: MachineDriver): Pick<RunnableDefinition, "activities" | "activity"> {
-  const byName = new Map<string, { readonly activity: RunnableActivity; readonly logic: object }>();
+  const byName = new Map<string, RunnableActivity>();
   const add = (path: readonly string[], child: ActivityChild): RunnableActivity => {
     const activity = runnableOf(child.logic) ?? plainActivity(nameOf(type, path), child);
     const known = byName.get(activity.name);
-    if (known === undefined) {
-      byName.set(activity.name, { activity, logic: child.logic });
-      return activity;
+    const kept = known === undefined ? activity : sameActivity(known, activity);
+    if (kept === undefined) {
+      throw new InvalidDefinitionError(
+        `Cannot run actor type "${type}": two activities of it have the name "${activity.name}". Give one of them another name.`,
+        { details: { type, activity: activity.name } },
+      );
     }
-    if (known.logic === child.logic) return known.activity;
-    throw new InvalidDefinitionError(
-      `Cannot run actor type "${type}": two activities of it have the name "${activity.name}". Give one of them another name.`,
-      { details: { type, activity: activity.name } },
-    );
+    byName.set(kept.name, kept);
+    return kept;
   };
   for (const { path, child } of logicBelow(driver)) if (child.kind === "activity") add(path, child);
   return {
-    activities: [...byName.values()].map(({ activity }) => activity),
+    activities: [...byName.values()],
     activity(path) {
       const found = followPath(driver, path);
-      return found?.child.kind === "activity" ? add(found.path, found.child) : undefined;
+      if (found?.child.kind !== "activity") return undefined;
+      return ownedOf(found.child.logic) ?? runnableOf(found.child.logic) ?? add(found.path, found.child);
     },
   };
+}
+
+function ownedOf(logic: object): OwnedActivity | undefined {
+  return (logic as { [ownedKey]?: OwnedActivity })[ownedKey];
 }
 
 type ActivityChild = ChildLogic & { readonly kind: "activity" };
@@ -81,6 +104,8 @@ function plainActivity(name: string, child: ActivityChild): RunnableActivity {
     perKey: undefined,
     checkInput: (input) => ({ input }),
     checkOutput: (output) => ({ output }),
+    origin: child.logic,
+    code: child.logic,
     run: (attempt) => child.run(asXState(name, attempt) as never),
   };
 }

@@ -68,8 +68,12 @@ export interface ActivityLimits {
   readonly rate: { readonly count: number; readonly perMs: number } | undefined;
 }
 
-/** Promise logic that workers can run. */
+/** Promise logic for workers. */
 export interface RunnableActivity extends OwnedActivity {
+  /** What tells activities apart: the same for all that is one activity, as it was declared and as it is implemented. */
+  readonly origin: object;
+  /** What does the work, which tells implementations apart; undefined where it was only declared: other processes have it. */
+  readonly code: unknown;
   /** What the policy's `retryIf` says: asked by the worker, which has the error as it was thrown. */
   isWorthRetrying(error: unknown): boolean;
   /** For one attempt, in milliseconds; undefined: no limit. */

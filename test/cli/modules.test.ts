@@ -42,6 +42,15 @@ describe("loading", () => {
     };
     expect(await names("work.mjs")).toEqual([[], ["mail"]]);
     expect(await names("all.mjs", "work.mjs")).toEqual([["counter"], ["mail"]]);
+    await write(
+      "contract.mjs",
+      `import { declareActivity } from ${index}; export const fax = declareActivity("fax"), wire = declareActivity("wire");`,
+    );
+    await write(
+      "fax.mjs",
+      `import { implementActivity } from ${index}; import { fax } from "./contract.mjs"; export * from "./contract.mjs"; export const sendFax = implementActivity(fax, () => {});`,
+    );
+    expect(await names("contract.mjs", "fax.mjs")).toEqual([[], ["fax"]]);
   });
 
   test.each([
