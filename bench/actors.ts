@@ -1,6 +1,6 @@
 /** The actors of the benchmarks: five states, about 300 bytes of context, one message told for every message. */
 import { assign, raise, setup } from "xstate";
-import { type AnyActorDefinition, defineActor, reply, tell } from "../index.ts";
+import { type AnyActorDefinition, defineActor, reply, saga, tell } from "../index.ts";
 
 const padding = "x".repeat(180);
 
@@ -110,3 +110,10 @@ export const timerActor = defineActor("timer", { machine: timer });
 export const readActors = (["effectively-once", "at-most-once"] as const).map((delivery) =>
   defineActor(delivery, { delivery, machine: asked }),
 );
+
+/** Three steps whose services answer at once. */
+export const bookingSaga = saga<{ readonly n: number }>("booking", { key: ({ n }) => `b${n}` })
+  .step("flight", { do: ({ input }) => `flight ${input.n}`, undo: () => undefined })
+  .step("hotel", { do: ({ input }) => `hotel ${input.n}`, undo: () => undefined })
+  .step("car", { do: ({ input }) => `car ${input.n}` })
+  .end(({ results }) => results.car);

@@ -1,4 +1,4 @@
-/** `npm run bench -- throughput|hot|ask|memory|decide|timers|redrive|parked|volatile [--json] [--runs N]`: speeds as ratios to the floor measured in the same run. */
+/** `npm run bench -- throughput|hot|ask|memory|decide|timers|redrive|parked|volatile|saga [--json] [--runs N]`: speeds as ratios to the floor measured in the same run. */
 import { parseArgs } from "node:util";
 import { startEmbeddedServer } from "../index.ts";
 import { measureAsk } from "./ask.ts";
@@ -7,6 +7,7 @@ import { measureMemory } from "./memory.ts";
 import { measureParked } from "./parked.ts";
 import { measureRedrive } from "./redrive.ts";
 import type { Result } from "./results.ts";
+import { measureSaga } from "./saga.ts";
 import { measureThroughput } from "./throughput.ts";
 import { measureTimers } from "./timers.ts";
 import { measureVolatile } from "./volatile.ts";
@@ -22,6 +23,7 @@ const help = `npm run bench -- <workload…> [--json] [--runs N]
   redrive      50,000 dead letters of 1,000 actors: until they are in their mailboxes again, and until they are applied
   parked       900 actors that run beside 100 that are parked, and beside 100 more that run
   volatile     10,000 actors that send nothing, with a stored state and with delivery at-most-once
+  saga         sagas of three steps: 10,000 at once on one node, with what it takes in memory, and 100 at once
   decide       transitions per second of one core without a broker, with the state in memory and read from storage
 
 All writes are flushed to disk before they are confirmed. Each figure is the median of the runs (default 5), after one
@@ -43,6 +45,7 @@ const workloads: Record<string, (url: string, runs: number, note: (line: string)
   redrive: measureRedrive,
   parked: measureParked,
   volatile: measureVolatile,
+  saga: measureSaga,
 };
 const wanted = positionals.length > 0 ? positionals : Object.keys(workloads);
 const unknown = wanted.filter((name) => workloads[name] === undefined);
@@ -72,10 +75,15 @@ if (values.help === true) {
 
 function format(result: Result): string {
   const figures = [
-    result.perSecond === undefined ? undefined : `${result.perSecond} messages/s`,
+    result.perSecond === undefined
+      ? undefined
+      : `${result.perSecond} ${result.workload === "saga" ? "sagas" : "messages"}/s`,
     result.p50Ms === undefined ? undefined : `p50 ${result.p50Ms} ms`,
     result.p99Ms === undefined ? undefined : `p99 ${result.p99Ms} ms`,
     result.bytesPerActor === undefined ? undefined : `${result.bytesPerActor} bytes per actor`,
+    result.peakRssMb === undefined
+      ? undefined
+      : `at most ${result.peakRssMb} MB resident, ${result.peakHeapMb} MB of heap`,
     result.ratioToFloor === undefined ? undefined : `${result.ratioToFloor} x floor`,
   ];
   return `${result.workload.padEnd(12)} ${result.subject.padEnd(12)} ${figures.filter((figure) => figure !== undefined).join(", ")}`;

@@ -11,6 +11,9 @@ export interface Result {
   /** Of the same run: rates divided by the floor's rate, times by the floor's time. */
   readonly ratioToFloor?: number;
   readonly bytesPerActor?: number;
+  /** The most that the node's process had in memory, and on its heap, MB. */
+  readonly peakRssMb?: number;
+  readonly peakHeapMb?: number;
 }
 
 /** The middle of some values. */

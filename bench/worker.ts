@@ -1,7 +1,16 @@
 /** A process of a benchmark: runs a node or the floor until all messages are handled, and reports to its parent. */
 import { startNode } from "../index.ts";
 import { openJetStreamLog } from "../runtime/jetstream/jetstream-log.ts";
-import { askedActor, counterActor, fragileActor, parkingActor, readActors, sinkActor, timerActor } from "./actors.ts";
+import {
+  askedActor,
+  bookingSaga,
+  counterActor,
+  fragileActor,
+  parkingActor,
+  readActors,
+  sinkActor,
+  timerActor,
+} from "./actors.ts";
 import { runFloor } from "./floor.ts";
 
 const [mode, url, space, expectedText] = process.argv.slice(2) as [string, string, string, string];
@@ -78,6 +87,28 @@ if (mode === "floor") {
   }
   tell({ counters: node.stats().counters });
   await node.stop();
+} else if (mode === "saga") {
+  let peakRssMb = 0;
+  let peakHeapMb = 0;
+  const node = await startNode({
+    servers: url,
+    space,
+    assumeSyncAlways: true,
+    actors: [bookingSaga],
+    maxActivities: 1000,
+  });
+  while (node.stats().partitions.length < 16) await new Promise((resolve) => setTimeout(resolve, 5));
+  const watching = setInterval(() => {
+    const { rss, heapUsed } = process.memoryUsage();
+    peakRssMb = Math.max(peakRssMb, rss / 2 ** 20);
+    peakHeapMb = Math.max(peakHeapMb, heapUsed / 2 ** 20);
+  }, 50);
+  tell({ ready: true });
+  await new Promise((resolve) => process.once("message", resolve));
+  clearInterval(watching);
+  tell({ peakRssMb, peakHeapMb });
+  await node.stop();
+  process.disconnect?.();
 } else if (mode === "read") {
   let opened = 0;
   const node = await startNode({

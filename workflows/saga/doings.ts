@@ -6,6 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import * as Effect from "effect/Effect";
+import { withRetry } from "../../actors/declare-activity.ts";
 import { type ActivityRun, defineActivity } from "../../actors/define-activity.ts";
 import { TerminalError } from "../../runtime/core/errors.ts";
 import { maxNameBytes } from "../../runtime/core/names.ts";
@@ -23,7 +24,10 @@ export interface DoingRules {
   readonly activity: string;
   /** Its key within a run: `do.<step>` or `undo.<step>`. */
   readonly tail: string;
+  /** For a handler. */
   readonly retry: RetryPolicyInput | undefined;
+  /** For an activity, in the place of its own; what the saga says for all does not count there. */
+  readonly ownRetry: RetryPolicyInput | undefined;
   readonly attemptTimeoutMs: number | undefined;
   readonly isFatal: (error: unknown) => boolean;
 }
@@ -34,7 +38,7 @@ export function logicOfDoing(doing: Doing, rules: DoingRules): object {
     case "handler":
       return handlerLogic(doing.run, rules);
     case "activity":
-      return doing.activity;
+      return rules.ownRetry === undefined ? doing.activity : withRetry(doing.activity, rules.ownRetry);
     case "ask":
       return askActor(
         typeof doing.actor === "string" ? doing.actor : doing.actor.type,

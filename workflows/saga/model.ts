@@ -135,6 +135,9 @@ export interface SagaModel {
   readonly undoRetry: RetryPolicyInput | undefined;
 }
 
+/** How often undoing is tried when a saga does not say. */
+export const defaultUndoRetry: RetryPolicyInput = { base: "1 second", cap: "1 minute", maxAttempts: 12 };
+
 /** Every step of a saga, in the order in which they stand; those of branches too. */
 export function stepsOf(nodes: readonly SagaNode[]): StepNode[] {
   return nodes.flatMap((node) => {

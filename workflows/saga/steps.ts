@@ -62,6 +62,7 @@ function invokeStep(
     activity: `${drawing.model.name}-${name}`,
     tail: `do.${name}`,
     retry: step.retry ?? drawing.model.retry,
+    ownRetry: step.retry,
     attemptTimeoutMs: step.attemptTimeoutMs,
     isFatal: step.isFatal,
   };

@@ -8,7 +8,7 @@ import { WaitTimeoutError } from "../../runtime/core/errors.ts";
 import { both, change, decided, resultAt, type SagaEvent, undoing, undoStuck } from "./changes.ts";
 import { at, type Drawing, invokeOf, type Moment, type StateConfig, scopeOf, stuckState } from "./drawing.ts";
 import { type Chain, resultPath } from "./forward.ts";
-import { type AnyUndoScope, type Doing, type SagaNode, type StepNode, stepsOf } from "./model.ts";
+import { type AnyUndoScope, type Doing, defaultUndoRetry, type SagaNode, type StepNode, stepsOf } from "./model.ts";
 import { isToUndo, undoOutcome } from "./outcome.ts";
 import type { SagaContext } from "./progress.ts";
 
@@ -79,7 +79,8 @@ function undoState(
   const rules = {
     activity: `${model.name}-${name}-undo`,
     tail: `undo.${name}`,
-    retry: step.undoRetry ?? model.undoRetry,
+    retry: step.undoRetry ?? model.undoRetry ?? defaultUndoRetry,
+    ownRetry: step.undoRetry ?? model.undoRetry ?? defaultUndoRetry,
     attemptTimeoutMs: step.attemptTimeoutMs,
     isFatal: () => false,
   };

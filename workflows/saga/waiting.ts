@@ -135,6 +135,7 @@ function escalationsOf(drawing: Drawing, { name, escalations }: WaitNode, within
       activity: `${drawing.model.name}-${word}-escalate-${i + 1}`,
       tail: `escalate.${word.slice(0, 60)}.${i + 1}`,
       retry: drawing.model.retry,
+      ownRetry: undefined,
       attemptTimeoutMs: undefined,
       isFatal: () => false,
     };
