@@ -47,6 +47,8 @@ export interface RunView {
   readonly since: number;
   /** When this run began, milliseconds since 1970. */
   readonly at: number;
+  /** When it came to its end, milliseconds since 1970; undefined while it has not. */
+  readonly endedAt?: number;
   /** Tells inputs apart: the digest of the one that the workflow was started with. */
   readonly input: string;
 }

@@ -5,7 +5,7 @@
  * 2. A workflow is an actor: mailbox, history, timers, children, dead letters and versions are an actor's.
  * 3. It can always be brought to an end: by its own machine, which takes `workflow.cancel` and `workflow.timeout`, or else by the runtime.
  */
-import { createMachine, raise } from "xstate";
+import { createMachine, enqueueActions } from "xstate";
 import type { Client, DurationInput } from "../actors/client.ts";
 import {
   type ActorOptions,
@@ -20,7 +20,12 @@ import {
 } from "../actors/define-actor.ts";
 import { type InferInput, type InferOutput, isSchema, type Schema, validate } from "../actors/schema.ts";
 import type { ActorView } from "../actors/view.ts";
-import { InvalidOptionsError, WorkflowConflictError, WorkflowFailedError } from "../runtime/core/errors.ts";
+import {
+  InvalidOptionsError,
+  isStatewrightError,
+  WorkflowConflictError,
+  WorkflowFailedError,
+} from "../runtime/core/errors.ts";
 import { inputDigest } from "../runtime/core/input-digest.ts";
 import type { RunFacts } from "../runtime/machine/driver.ts";
 import { durationMs, nearestName, refuseProblems, shown } from "../runtime/supervise/check-options.ts";
@@ -115,11 +120,14 @@ export function makeWorkflow(
   options: Readonly<Record<string, unknown>>,
   makeInput: (input: unknown, facts: RunFacts) => unknown,
 ): AnyWorkflowDefinition {
-  const { timeoutMs, output, key, queries } = readOwnOptions(name, options);
-  const rest = Object.fromEntries(Object.entries(options).filter(([option]) => !ownOptions.includes(option)));
+  const { timeoutMs, output, key, queries, problems } = readOwnOptions(name, options);
+  const rest = Object.fromEntries(Object.entries(options).filter(([option]) => actorOptions.includes(option)));
+  if (rest.input !== undefined && !isSchema(rest.input)) delete rest.input;
   const machine = timeoutMs === undefined ? rest.machine : withTimeout(rest.machine as AnyMachine, timeoutMs);
   // Without a schema every input is taken; an event does not make a workflow.
-  const actor = defineActor(name, { ...rest, machine, input: rest.input ?? (() => undefined) } as never);
+  const actor = withProblems(name, problems, () =>
+    defineActor(name, { ...rest, machine, input: rest.input ?? (() => undefined) } as never),
+  );
   const checkOutput = (value: unknown): unknown => {
     if (output === undefined) return value;
     const checked = validate(output, value, `the output of workflow "${name}"`);
@@ -143,7 +151,9 @@ export function makeWorkflow(
     ref: (id) => ({ ...actor.ref(id), definition }),
     run: (client, id) => runOf(client, id),
     async start(client, input, given = {}) {
-      const id = keyFor(name, key, input, given);
+      // What the schema refuses is refused by the client, before a key is made of it.
+      const isFit = !("reason" in definition.checkInput(input));
+      const id = keyFor(name, isFit ? key : undefined, input, given);
       const { key: _, ...asking } = given;
       const { created, view } = await client.create(definition.ref(id), input, asking);
       if (!created) refuseConflict(name, id, view, input);
@@ -193,7 +203,23 @@ function refuseConflict(name: string, key: string, view: ActorView, input: unkno
   );
 }
 
+/** Defines the actor, and tells what is wrong with it together with what is wrong besides. */
+function withProblems<R>(name: string, problems: readonly string[], define: () => R): R {
+  const attempted = `Cannot define workflow "${name}"`;
+  let defined: R | undefined;
+  try {
+    defined = define();
+  } catch (error) {
+    const { problems: more } = (isStatewrightError(error) ? error.details : {}) as { readonly problems?: unknown };
+    if (problems.length === 0 && !Array.isArray(more)) throw error;
+    refuseProblems(attempted, [...problems, ...(Array.isArray(more) ? more : [(error as Error).message])]);
+  }
+  refuseProblems(attempted, problems);
+  return defined as R;
+}
+
 interface OwnOptions {
+  readonly problems: readonly string[];
   readonly timeoutMs: number | undefined;
   readonly output: Schema | undefined;
   readonly key: ((input: unknown) => string) | undefined;
@@ -229,8 +255,8 @@ function readOwnOptions(name: string, options: Readonly<Record<string, unknown>>
       if (typeof read !== "function") problems.push(`queries.${query} is ${shown(read)}: use a function of the view`);
     }
   }
-  refuseProblems(`Cannot define workflow "${name}"`, problems);
   return {
+    problems,
     timeoutMs,
     output: output as Schema | undefined,
     key: key as OwnOptions["key"],
@@ -247,6 +273,10 @@ function withTimeout(machine: AnyMachine, timeoutMs: number): AnyMachine {
   // What is no machine is refused by defineActor.
   if (config === undefined || implementations === undefined) return machine;
   const entry = config.entry === undefined ? [] : [config.entry].flat();
-  const timer = raise({ type: "workflow.timeout" }, { id: "workflow.timeout", delay: timeoutMs });
+  // A root that is entered again by a transition of its own has its timer already.
+  const timer = enqueueActions(({ enqueue, event }) => {
+    if ((event.type as string) === "xstate.init")
+      enqueue.raise({ type: "workflow.timeout" } as never, { id: "workflow.timeout", delay: timeoutMs });
+  });
   return createMachine({ ...config, entry: [timer, ...entry] } as never, implementations) as unknown as AnyMachine;
 }

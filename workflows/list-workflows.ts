@@ -57,7 +57,7 @@ export async function listWorkflows(
   const { isWanted, limit } = readOptions(options);
   let found: WorkflowSummary[] = [];
   const newestFirst = () =>
-    found.sort((one, other) => other.startedAt - one.startedAt || (one.key < other.key ? -1 : 1));
+    found.sort((one, other) => other.startedAt - one.startedAt || (nameOf(one) < nameOf(other) ? -1 : 1));
   for (const type of types) {
     for await (const view of client.views(type, options.signal === undefined ? {} : { signal: options.signal })) {
       const summary = summaryOf(view);
@@ -69,6 +69,10 @@ export async function listWorkflows(
   return newestFirst().slice(0, limit);
 }
 
+function nameOf({ type, key }: WorkflowSummary): string {
+  return `${type}/${key}`;
+}
+
 /** What a list says of a workflow; undefined for an actor that is none. */
 export function summaryOf(view: ActorView): WorkflowSummary | undefined {
   const { run, address, at, value, error, parked } = view;
@@ -78,7 +82,7 @@ export function summaryOf(view: ActorView): WorkflowSummary | undefined {
     key: address.id,
     status: statusOf(view),
     startedAt: run.since,
-    endedAt: view.status === "active" ? undefined : at,
+    endedAt: run.endedAt,
     changedAt: at,
     run: run.n,
     state: value,

@@ -3,6 +3,7 @@ import { makeAddress } from "../runtime/core/address.ts";
 import { TerminalError } from "../runtime/core/errors.ts";
 import { makeAskLogic, type ParentClosePolicy } from "../runtime/machine/ask-logic.ts";
 import { refuseProblems, shown, unknownOptions } from "../runtime/supervise/check-options.ts";
+import { isWorkflowDefinition } from "./define-workflow.ts";
 import type { AnyWorkflowDefinition, WorkflowDefinition } from "./workflow-definition.ts";
 
 export type { ParentClosePolicy };
@@ -29,7 +30,7 @@ type WorkflowLogic<Output, Input> = ReturnType<typeof makeAskLogic<Output, RunWo
 const policies: readonly unknown[] = ["cancel", "terminate", "abandon"] satisfies ParentClosePolicy[];
 
 /**
- * Actor logic to be invoked or spawned: starts a workflow, or finds the one under the key, and is done with its output. `onError` has the error that it ended with;
+ * Actor logic to be invoked or spawned: starts a workflow, or finds the one under the key, and is done with its output, which is checked by the workflow's schema and taken as it is. `onError` has the error that it ended with;
  * `WorkflowConflictError` when the key's workflow was started with another input.
  *
  * ```ts
@@ -42,6 +43,10 @@ export function runWorkflow<Input, Output>(
   workflow: WorkflowDefinition<any, any, Input, Output, any, any>,
   options: RunWorkflowOptions = {},
 ): WorkflowLogic<Output, Input> {
+  if (!isWorkflowDefinition(workflow))
+    refuseProblems("Cannot run a workflow", [
+      `${shown(workflow)} is no workflow: use what defineWorkflow or saga(…).end() returns`,
+    ]);
   const { onParentClose = "cancel" } = options;
   const problems = unknownOptions(options, ["onParentClose"], "");
   if (!policies.includes(onParentClose))
@@ -50,9 +55,22 @@ export function runWorkflow<Input, Output>(
   return makeAskLogic<Output, RunWorkflowInput<Input>>({
     request(given) {
       const { key, input } = (given ?? {}) as { readonly key?: unknown; readonly input?: unknown };
+      const checked = workflow.checkInput(input);
+      if ("reason" in checked) {
+        throw new TerminalError(`Cannot start workflow "${workflow.type}": ${checked.problems.join("; ")}.`, {
+          details: { workflow: workflow.type, problems: checked.problems },
+        });
+      }
       return { kind: "run", to: addressOf(workflow, key, input), input, onParentClose };
     },
-    refusal: () => undefined,
+    refusal(answer) {
+      try {
+        workflow.checkOutput(answer);
+        return undefined;
+      } catch (error) {
+        return error as Error;
+      }
+    },
   });
 }
 
@@ -60,7 +78,10 @@ function addressOf(workflow: AnyWorkflowDefinition, key: unknown, input: unknown
   const { type } = workflow;
   let id: unknown;
   try {
-    id = key ?? workflow.keyOf(input);
+    const own = workflow.keyOf(input);
+    if (own !== undefined && key !== undefined && own !== key)
+      throw new Error(`its definition makes the key ${shown(own)} of the input, and it is given ${shown(key)}.`);
+    id = own ?? key;
     if (id !== undefined) return makeAddress(type, id as string);
   } catch (cause) {
     throw new TerminalError(

@@ -148,6 +148,8 @@ export interface StoredRun {
   /** When the workflow was started, and when this run began, milliseconds since 1970. */
   readonly since: number;
   readonly at: number;
+  /** When it came to its end, milliseconds since 1970; absent while it has not. */
+  readonly endedAt?: number;
   /** Tells inputs apart: of the one that the workflow was started with. */
   readonly input: string;
   /** Who started it, when that was an actor. */

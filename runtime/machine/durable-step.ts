@@ -372,6 +372,7 @@ export function finish<Snapshot extends AnySnapshot>(
   if (isOver) {
     ledger.endAll();
     ledger.clearTimers();
+    if (again === undefined) ledger.endRun();
     ledger.close(snapshot.status === "error" ? againOf(ledger, env, snapshot.error) : undefined);
   }
   const around = ledger.surroundings();

@@ -320,6 +320,11 @@ export class Ledger {
     if (onParentClose !== "abandon") this.add({ kind: "end-run", to: parseAddress(to), id, n, how: onParentClose });
   }
 
+  /** The run has come to its end. */
+  endRun(): void {
+    if (this.#run !== undefined) this.#run = { ...this.#run, endedAt: this.#now };
+  }
+
   /** Somebody else is told of the end of the run. */
   watch(watcher: RunWatcher): void {
     if (this.#run === undefined) return;

@@ -246,3 +246,73 @@ test("a child workflow survives the crash of the node at every point, and is run
   }
   system = undefined;
 });
+
+test("a timeout is set once for a run, also when the root is entered again", async () => {
+  const again = defineWorkflow("again", {
+    machine: setup({ types: { events: {} as { type: "AGAIN" } } }).createMachine({
+      id: "root",
+      initial: "a",
+      on: { AGAIN: { target: "#root", reenter: true } },
+      states: { a: {} },
+    }),
+    timeout: "1 hour",
+  });
+  system = await createTestSystem({ actors: [again] });
+  const { client, run } = system;
+  const started = await run(again.start(client, {} as never, { key: "k" }));
+  await run(started.ask({ type: "AGAIN" }));
+  expect((await run(started.view()))?.timers).toHaveLength(1);
+  await system.advance(3_600_000);
+  expect(await run(started.status())).toBe("timed-out");
+  const [listed] = await run(again.list(client));
+  await run(started.signal({ type: "AGAIN" }));
+  expect((await run(again.list(client)))[0]?.endedAt).toBe(listed?.endedAt);
+});
+
+test("a child workflow whose input or output its schemas refuse is an error of the parent's", async () => {
+  const child = defineWorkflow("strict", {
+    machine: setup({ types: { context: {} as { n: number }, input: {} as { n: number } } }).createMachine({
+      context: ({ input }) => ({ n: input.n }),
+      initial: "over",
+      states: { over: { type: "final" } },
+      output: ({ context }) => context.n,
+    }),
+    input: z.object({ n: z.number() }),
+    output: z.number().max(10),
+  });
+  const parent = defineWorkflow("strict-parent", {
+    machine: setup({
+      types: { context: {} as { n: number; told: unknown }, input: {} as { n: number } },
+      actors: { child: runWorkflow(child) },
+    }).createMachine({
+      context: ({ input }) => ({ n: input.n, told: undefined }),
+      initial: "calling",
+      states: {
+        calling: {
+          invoke: {
+            src: "child",
+            input: ({ context }) => ({ key: `k${context.n}`, input: { n: context.n } }),
+            onDone: { target: "over", actions: assign({ told: ({ event }) => event.output }) },
+            onError: { target: "over", actions: assign({ told: ({ event }) => event.error }) },
+          },
+        },
+        over: { type: "final" },
+      },
+      output: ({ context }) => context.told,
+    }),
+  });
+  system = await createTestSystem({ actors: [parent, child] });
+  const { client, run } = system;
+  for (const [n, told] of [
+    [5, 5],
+    [50, { name: "WorkflowFailedError" }],
+  ] as const) {
+    const started = await run(parent.start(client, { n }, { key: `p${n}` }));
+    expect(await run(started.result())).toEqual(typeof told === "number" ? told : expect.objectContaining(told));
+  }
+  await expect(run(parent.start(client, { n: "x" as never }, { key: "px" }))).rejects.toMatchObject({
+    _tag: "DeadLetteredError",
+    message: expect.stringContaining('Cannot start workflow "strict"'),
+  });
+  expect(() => runWorkflow({ type: "x" } as never)).toThrow(/is no workflow/);
+});
