@@ -13,7 +13,7 @@ import type {
   SendReceipt,
   WaitOptions,
 } from "../actors/client.ts";
-import type { ActorRef, AnyActorDefinition } from "../actors/define-actor.ts";
+import type { ActorDefinition, ActorRef, AnyActorDefinition } from "../actors/define-actor.ts";
 import type { ActorView, HistoryEntry } from "../actors/view.ts";
 import {
   isStatewrightError,
@@ -51,7 +51,7 @@ export interface WorkflowRun<
 > {
   readonly key: string;
   /** The actor that runs it. */
-  readonly ref: ActorRef;
+  readonly ref: ActorRef<ActorDefinition<Event, Context>>;
   /** True when `start` has begun it, false when it found it; undefined for a handle that was not made by `start`. */
   readonly isNew: boolean | undefined;
 

@@ -148,19 +148,22 @@ test("the plan says of every step what is undone, in order, and the check what l
     "
     Saga trip: 8 steps
 
-    when this fails  this is undone, in this order                        and the saga is
-    ---------------  ---------------------------------------------------  -----------------------------------------------
-    reserve          reserve?                                             compensated
-    card             {card? | label! -> pack} -> reserve                  compensated
-    pack             {pack? | card} -> reserve                            compensated
-    label            {pack | card} -> reserve                             compensated
-    book             book? -> {card | label! -> pack} -> reserve          compensated
-    post             post? -> {card | label! -> pack} -> reserve          compensated
-    capture (pivot)  <book / post> -> {card | label! -> pack} -> reserve  compensated, or stuck when it may have happened
-    send             nothing: it only goes forward                        stuck
+    when this fails  this is undone, in this order            and the saga is
+    ---------------  ---------------------------------------  ------------------------------------------
+    reserve          reserve?                                 compensated
+    card             {card? | label! -> pack} -> reserve      compensated
+    pack             {pack? | card} -> reserve                compensated
+    label            {label?! -> pack | card} -> reserve      compensated
+    book             book? -> {card | label! -> pack}         compensated
+                     -> reserve
+    post             post? -> {card | label! -> pack}         compensated
+                     -> reserve
+    capture (pivot)  <book / post> -> {card | label!          compensated; stuck if it may have happened
+                     -> pack} -> reserve
+    send             nothing: it only goes forward            stuck: an operator decides
 
-    "?": only when it may have happened
-    "!": stays as it is, it has no undo
+    "?": when it may have happened
+    "!": stays as it is
     "{a | b}": side by side, as far as they have come
     "<a / b>": the one that was chosen
     "

@@ -1,13 +1,14 @@
 /** A saga as a workflow: its machine, its door, and what operators and plans ask of it. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { AskOptions, Client, DurationInput } from "../../actors/client.ts";
-import type { Schema } from "../../actors/schema.ts";
-import { refuseProblems, shown, unknownOptions } from "../../runtime/supervise/check-options.ts";
+import { isSchema, type Schema } from "../../actors/schema.ts";
+import { durationMs, refuseProblems, shown, unknownOptions } from "../../runtime/supervise/check-options.ts";
 import { makeWorkflow } from "../define-workflow.ts";
 import type { WorkflowDefinition } from "../workflow-definition.ts";
 import { checkSaga, type SagaCheck } from "./check.ts";
 import { sagaMachine } from "./machine.ts";
 import { type SagaModel, type SagaNode, waitsIn } from "./model.ts";
+import { modelProblems } from "./model-check.ts";
 import { type DecisionResult, decideStuck } from "./operator.ts";
 import { planOf, type SagaPlan } from "./plan.ts";
 import type { SagaContext } from "./progress.ts";
@@ -76,15 +77,21 @@ export function defineSaga(
     end: output as SagaModel["end"],
     timeoutMs: readDuration(options.timeout as DurationInput | undefined, "timeout", problems),
     settleMs:
-      options.settle === 0
-        ? 0
-        : (readDuration(options.settle as DurationInput | undefined, "settle", problems) ?? defaultSettleMs),
+      options.settle === undefined
+        ? defaultSettleMs
+        : (durationMs(options.settle as DurationInput, "settle", problems) ?? defaultSettleMs),
     retry: readRetry(options.retry, "retry", problems),
     undoRetry: readRetry(options.undoRetry, "undoRetry", problems),
   };
+  problems.push(...modelProblems(model));
+  const { input, key, queries } = options;
+  if (input !== undefined && !isSchema(input)) problems.push(`input is ${shown(input)}: use a schema`);
+  if (key !== undefined && typeof key !== "function")
+    problems.push(`key is ${shown(key)}: use a function of the input`);
+  if (queries !== undefined && (typeof queries !== "object" || queries === null))
+    problems.push(`queries is ${shown(queries)}: use functions by name`);
   refuseProblems(attempted, problems);
   const { machine } = sagaMachine(model);
-  const { input, key, queries } = options;
   const workflow = makeWorkflow(
     name,
     {

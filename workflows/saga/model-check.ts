@@ -3,11 +3,28 @@ import { InvalidDefinitionError } from "../../runtime/core/errors.ts";
 import { type SagaModel, type SagaNode, stepsOf } from "./model.ts";
 
 /** States that every saga has, beside those that are named by its parts. */
-const reserved = ["completed", "undoing", "undone", "done", "halted", "choosing", "stuck"];
+const reserved = [
+  "input",
+  "results",
+  "constructor",
+  "prototype",
+  "completed",
+  "undoing",
+  "undone",
+  "done",
+  "halted",
+  "choosing",
+  "stuck",
+];
+
+/** Lists every problem, in words. */
+export function modelProblems(model: SagaModel): string[] {
+  return [...problemsOf(model)];
+}
 
 /** Throws `InvalidDefinitionError` naming every problem. */
 export function checkModel(model: SagaModel): void {
-  const problems = [...problemsOf(model)];
+  const problems = modelProblems(model);
   if (problems.length === 0) return;
   throw new InvalidDefinitionError(`Cannot make saga ${JSON.stringify(model.name)}: ${problems.join("; ")}.`, {
     details: { saga: model.name, problems },
@@ -18,8 +35,10 @@ function* problemsOf(model: SagaModel): Generator<string> {
   if (!/^[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(model.name)) {
     yield 'its name must start with a letter and hold at most 64 letters, digits, "-" or "_"';
   }
-  yield* nameProblems(model.nodes, new Set());
-  yield* activityProblems(model);
+  const names = [...nameProblems(model.nodes, new Set())];
+  yield* names;
+  // Names that stand twice would be activities that stand twice.
+  if (names.length === 0) yield* activityProblems(model);
   const pivots = stepsOf(model.nodes).filter(({ isPivot }) => isPivot);
   if (pivots.length > 1) yield `it has ${pivots.length} pivots: there is one at most`;
   for (const pivot of pivots) {
@@ -46,10 +65,10 @@ function* nameProblem(name: string, kind: string, known: Set<string>): Generator
   known.add(name);
   if (reserved.includes(name)) yield `${what} has a name that states of every saga have: use another one`;
   if (kind === "wait") {
-    if (/^$|\*|^(xstate|statewright|workflow|saga)\./.test(name))
+    if (/^$|\*|^__|^\d+$|^(xstate|statewright|workflow|saga)\./.test(name))
       yield `${what} cannot be awaited: its type is reserved`;
-  } else if (!/^[A-Za-z0-9_-]{1,60}$/.test(name)) {
-    yield `${what} must hold 1 to 60 letters, digits, "-" or "_"`;
+  } else if (!/^[A-Za-z][A-Za-z0-9_-]{0,59}$/.test(name)) {
+    yield `${what} must begin with a letter and hold at most 60 letters, digits, "-" or "_"`;
   }
 }
 

@@ -1,5 +1,13 @@
 /** Plans: what is undone, and in which order, when a step fails; for every step, without running any. */
-import type { AllNode, Branch, ChooseNode, SagaModel, SagaNode, StepNode } from "./model.ts";
+import {
+  type AllNode,
+  type Branch,
+  type ChooseNode,
+  type SagaModel,
+  type SagaNode,
+  type StepNode,
+  stepsOf,
+} from "./model.ts";
 
 /** Something that is undone, or left. */
 export type PlannedUndo =
@@ -67,8 +75,10 @@ function rowOf(step: StepNode, undone: readonly PlannedUndo[], isLate: boolean):
   if (isLate) return { fails: step.name, kind, ends: "stuck", undone: [] };
   const undoesItself = step.undo !== undefined && step.undoOn !== "done";
   const ends = step.isPivot && !undoesItself ? "stuck-if-unknown" : "compensated";
-  const itself: PlannedUndo = { kind: "step", step: step.name, isLeft: false, isUncertain: true };
-  return { fails: step.name, kind, ends, undone: undoesItself ? [itself, ...undone] : undone };
+  // One that is only undone when it was done has failed, and is left.
+  const isLeft = !undoesItself;
+  const itself: PlannedUndo = { kind: "step", step: step.name, isLeft, isUncertain: step.undoOn !== "always" };
+  return { fails: step.name, kind, ends, undone: step.isPivot && isLeft ? undone : [itself, ...undone] };
 }
 
 function rowsOfGroup(node: AllNode | ChooseNode, undone: readonly PlannedUndo[], isLate: boolean): PlanRow[] {
@@ -98,9 +108,11 @@ function undoOfBranch({ nodes }: Branch): PlannedUndo[] {
   return nodes.flatMap(undoOf).length === 0 ? [] : [...nodes].reverse().flatMap(undoOf);
 }
 
+const tableWidth = 100;
+
 const legend = {
-  itself: '"?": only when it may have happened',
-  left: '"!": stays as it is, it has no undo',
+  itself: '"?": when it may have happened',
+  left: '"!": stays as it is',
   beside: '"{a | b}": side by side, as far as they have come',
   either: '"<a / b>": the one that was chosen',
 };
@@ -116,13 +128,21 @@ function tableOf({ name, nodes }: SagaModel, rows: readonly PlanRow[]): string {
   const widths = heads.map((head, column) =>
     Math.max(head.length, ...lines.map((line) => (line[column] ?? "").length)),
   );
-  const write = (cells: readonly string[]): string =>
+  // What is undone is broken into lines where the table would be too wide.
+  const [fails = 0, , ends = 0] = widths;
+  widths[1] = Math.min(widths[1] ?? 0, Math.max(heads[1]?.length ?? 0, tableWidth - fails - ends - 4));
+  const write = ([first = "", second = "", third = ""]: readonly string[]): string => {
+    const [line = "", ...more] = broken(second, widths[1] ?? 0);
+    return [row([first, line, third]), ...more.map((each) => row(["", each, ""]))].join("\n");
+  };
+  const row = (cells: readonly string[]): string =>
     cells
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join("  ")
       .trimEnd();
   const rule = widths.map((width) => "-".repeat(width));
-  const steps = nodes.length === 0 ? "no steps" : `${rows.filter(({ kind }) => kind !== "wait").length} steps`;
+  const count = stepsOf(nodes).length;
+  const steps = count === 1 ? "1 step" : `${count} steps`;
   const notes = (Object.keys(legend) as Array<keyof typeof legend>).filter((each) => used.has(each));
   return [
     `Saga ${name}: ${steps}`,
@@ -134,6 +154,19 @@ function tableOf({ name, nodes }: SagaModel, rows: readonly PlanRow[]): string {
   ].join("\n");
 }
 
+/** Breaks a text at its arrows, so that its lines are not wider than they may be where that can be helped. */
+function broken(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const part of text.split(" -> ")) {
+    const last = lines.at(-1);
+    const joined = last === undefined ? part : `${last} -> ${part}`;
+    if (last === undefined) lines.push(part);
+    else if (joined.length <= width) lines[lines.length - 1] = joined;
+    else lines.push(`-> ${part}`);
+  }
+  return lines;
+}
+
 function undoneText(row: PlanRow, used: Set<keyof typeof legend>): string {
   if (row.ends === "stuck") return "nothing: it only goes forward";
   return row.undone.length === 0 ? "nothing" : row.undone.map((undo) => textOf(undo, used)).join(" -> ");
@@ -143,7 +176,7 @@ function textOf(undo: PlannedUndo, used: Set<keyof typeof legend>): string {
   if (undo.kind === "step") {
     if (undo.isLeft) used.add("left");
     if (undo.isUncertain) used.add("itself");
-    return `${undo.step}${undo.isLeft ? "!" : undo.isUncertain ? "?" : ""}`;
+    return `${undo.step}${undo.isUncertain ? "?" : ""}${undo.isLeft ? "!" : ""}`;
   }
   const branches = undo.branches.map((branch) => branch.map((each) => textOf(each, used)).join(" -> "));
   if (branches.length === 1 && undo.kind === "all") return branches[0] as string;
@@ -156,8 +189,8 @@ function endText({ ends }: PlanRow): string {
     case "compensated":
       return "compensated";
     case "stuck":
-      return "stuck";
+      return "stuck: an operator decides";
     case "stuck-if-unknown":
-      return "compensated, or stuck when it may have happened";
+      return "compensated; stuck if it may have happened";
   }
 }

@@ -119,8 +119,11 @@ type Awaited<Type extends string, EventSchema> = Flat<
       : { readonly [field: string]: unknown })
 >;
 
-/** What a branch's chain has come to; only a type. */
+declare const chainTypes: unique symbol;
+
+/** What a branch's chain has come to; only a type, which no result can be taken for. */
 export interface ChainTypes<Own, Event> {
+  readonly [chainTypes]: true;
   readonly own: Own;
   readonly event: Event;
 }
@@ -140,8 +143,11 @@ type ForwardBranch<Input, Results, Types> =
   | ForwardOptions<Input, Results, Types>
   | ((chain: ForwardChain<Input, Results, Nothing, never>) => ChainEnd<Types>);
 
-type ResultOf<Types> = Types extends ChainTypes<infer Own, infer _Event> ? Own : Types;
-type EventIn<Types> = Types extends ChainTypes<infer _Own, infer Event> ? Event : never;
+type IsAny<Type> = 0 extends 1 & Type ? true : false;
+type ResultOf<Types> =
+  IsAny<Types> extends true ? Types : Types extends ChainTypes<infer Own, infer _Event> ? Own : Types;
+type EventIn<Types> =
+  IsAny<Types> extends true ? never : Types extends ChainTypes<infer _Own, infer Event> ? Event : never;
 type ResultsOf<Branches> = { readonly [Name in keyof Branches]: ResultOf<Branches[Name]> };
 type EventsOf<Branches> = { [Name in keyof Branches]: EventIn<Branches[Name]> }[keyof Branches];
 
