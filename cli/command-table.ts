@@ -1,7 +1,17 @@
 /** The commands and their options as data: what `program.ts` parses by, and what `--help` and docs/cli.md show. */
 import type { DeadReason } from "../runtime/core/records.ts";
+import type { WorkflowStatus } from "../workflows/workflow-status.ts";
 import { logFormats, logLevels } from "./node-log.ts";
-import { readCount, readDuration, readPlace, readPort, readWatchdog, readWorkers } from "./option-values.ts";
+import {
+  readCount,
+  readDuration,
+  readMoment,
+  readPlace,
+  readPort,
+  readStatuses,
+  readWatchdog,
+  readWorkers,
+} from "./option-values.ts";
 import { outputFormats } from "./printer.ts";
 
 /** The commands, by the words that call them. */
@@ -19,6 +29,18 @@ export type CommandName =
   | "migrate"
   | "stats"
   | "probe"
+  | "workflow ls"
+  | "workflow show"
+  | "workflow start"
+  | "workflow signal"
+  | "workflow result"
+  | "workflow cancel"
+  | "workflow terminate"
+  | "saga ls"
+  | "saga plan"
+  | "saga retry"
+  | "saga done"
+  | "saga skip"
   | "dlq ls"
   | "dlq follow"
   | "dlq groups"
@@ -79,6 +101,40 @@ export const deadReasons: Readonly<Record<DeadReason, string>> = {
   "too-large": "the state, or what was to be sent, is too large",
   crashed: "the process that handled it came to its end, again and again",
 };
+
+/** What the statuses of workflows mean. */
+export const statusMeanings: Readonly<Record<WorkflowStatus, string>> = {
+  running: "it is under way",
+  compensating: "it undoes what it has done",
+  stuck: "it waits for an operator: see saga ls --stuck",
+  completed: "it has come to its end; workflow result prints its output",
+  compensated: "it has failed, and has undone what it had done",
+  failed: "it has ended with an error",
+  cancelled: "it was cancelled",
+  "timed-out": "it took longer than it may",
+  terminated: "an operator has ended it at once; nothing was undone",
+};
+
+/** Commands that have others below them. */
+export const commandParents = {
+  workflow: {
+    heading: "Workflows:",
+    summary: "List, start, look at, cancel and end workflows",
+    description:
+      "List, start, look at, cancel and end workflows. They are named as type/key, and none of the commands needs their modules",
+  },
+  saga: {
+    heading: "Workflows:",
+    summary: "List sagas, show their plans, and decide about steps that are stuck",
+    description:
+      "List sagas, show their plans, and decide about steps that are stuck: those that have failed for good where the saga cannot go round them",
+  },
+  dlq: {
+    heading: "Dead letters:",
+    summary: "Look at, repair, redrive and drop dead letters",
+    description: "Look at, repair, redrive and drop dead letters: the messages that could not be applied",
+  },
+} as const;
 
 /** The terms of which filters of letters are made. */
 export const letterTerms: ReadonlyArray<readonly [string, string]> = [
@@ -242,10 +298,39 @@ const data: OptionEntry = {
   text: "what the event carries, as a JSON object; - reads standard input",
 };
 
+const sender: OptionEntry = {
+  flags: "--sender <name>",
+  text: "name of the sender, which permissions can pin",
+  defaultText: "cli",
+};
+
 const sending: readonly OptionEntry[] = [
-  { flags: "--sender <name>", text: "name of the sender, which permissions can pin", defaultText: "cli" },
+  sender,
   { flags: "--allow-unknown", text: "send to an actor type that no node has registered yet" },
 ];
+
+const statuses: OptionEntry = {
+  flags: "--status <statuses>",
+  text: "in these statuses only, with commas between; workflow --help explains them",
+  read: readStatuses,
+};
+
+const reason: OptionEntry = { flags: "--reason <text>", text: "why, for those who look at the workflow later" };
+
+/** The options of what an operator decides about a step. */
+function decision(...more: readonly OptionEntry[]): readonly OptionGroup[] {
+  return [
+    options(
+      ...more,
+      { flags: "--note <text>", text: "why, for those who look at the saga later" },
+      { flags: "--by <name>", text: "who decides", defaultText: "USER, else cli" },
+      timeout(10_000, true),
+      sender,
+      output("the saga"),
+    ),
+    connection,
+  ];
+}
 
 /** All commands, in the order in which help shows them. */
 export const commandTable: readonly CommandEntry[] = [
@@ -476,21 +561,227 @@ export const commandTable: readonly CommandEntry[] = [
     options: [options(output("the types")), connection],
   },
   {
+    name: "workflow ls",
+    group: "Look at them:",
+    alias: "list",
+    args: "[type]",
+    summary: "List workflows, those that were started last first",
+    description: "Without a type, those of all types that the nodes of the space have registered.",
+    examples: [
+      "statewright workflow ls",
+      "statewright workflow ls order --status running,stuck --since 2h",
+      "statewright workflow ls order --status failed --since 2026-01-31 -o ids",
+    ],
+    options: [
+      options(
+        statuses,
+        { flags: "--since <when>", text: 'started so long ago or later; also a date: "2026-01-31"', read: readMoment },
+        { flags: "--until <when>", text: "started before", read: readMoment },
+        limit("how many at most", 100),
+        output("the workflows"),
+      ),
+      connection,
+    ],
+  },
+  {
+    name: "workflow show",
+    group: "Look at them:",
+    args: "<workflow...>",
+    summary: "Print workflows in full: state, run, steps of a saga, what it waits for, history, dead letters",
+    description: "<workflow> is type/key. Exit code 4 when it was never started.",
+    examples: ["statewright workflow show order/42", "statewright workflow show order/42 --last 30 -o json"],
+    options: [
+      options(
+        {
+          flags: "-n, --last <count>",
+          text: "how many of the newest messages",
+          default: 5,
+          defaultText: "5",
+          read: readCount,
+        },
+        output("the workflows"),
+      ),
+      connection,
+    ],
+  },
+  {
+    name: "workflow result",
+    group: "Look at them:",
+    args: "<workflow>",
+    summary: "Wait for the end of a workflow, and print its output as JSON",
+    description:
+      "<workflow> is type/key. It waits as long as it takes, unless --timeout says how long. Exit code 1 when the workflow has failed, was cancelled or terminated, or took too long: the error is on standard error.",
+    examples: [
+      "statewright workflow result order/42",
+      "statewright workflow result order/42 --timeout 30s | jq .total",
+    ],
+    options: [
+      options(
+        {
+          flags: "-t, --timeout <duration>",
+          text: "how long to wait, such as 500ms, 5s or 2m",
+          defaultText: "as long as it takes",
+          read: readDuration,
+        },
+        {
+          flags: "-o, --output <format>",
+          text: "json is the output on one line",
+          choices: ["table", "json"],
+          default: "table",
+        },
+      ),
+      connection,
+    ],
+  },
+  {
+    name: "workflow start",
+    group: "Change them:",
+    args: "<type>",
+    summary: "Start a workflow under a key, or find the one that was started with the same input",
+    description:
+      "The key is what the workflow's own definition would make of the input. type/key stands for type and --key. Exit code 5 when it was started with another input.",
+    examples: [
+      'statewright workflow start order --key 42 --input \'{"customer":"Ada"}\'',
+      "statewright workflow start order/42 --input @order.json",
+      "jq .order all.json | statewright workflow start order --key 42 --input -",
+    ],
+    options: [
+      options(
+        { flags: "-k, --key <key>", text: "business key: one workflow for each" },
+        {
+          flags: "-i, --input <json>",
+          text: "what it is started with: JSON, @file for what is in a file, or - for standard input",
+        },
+        timeout(10_000, true),
+        ...sending,
+        output("the workflow"),
+      ),
+      connection,
+    ],
+  },
+  {
+    name: "workflow signal",
+    group: "Change them:",
+    args: "<workflow> <event>",
+    summary: "Send a workflow an event, and print the receipt once it is durably stored",
+    description:
+      "<workflow> is type/key. <event> is an event type, JSON, or - for JSON on standard input. Exit code 4 when the workflow was never started.",
+    examples: [
+      "statewright workflow signal order/42 APPROVED",
+      'statewright workflow signal order/42 APPROVED --data \'{"by":"Ada"}\' --key approval-7',
+    ],
+    options: [
+      options(data, key("sent again with it, nothing happens"), timeout(10_000, false), sender, output("the messages")),
+      connection,
+    ],
+  },
+  {
+    name: "workflow cancel",
+    group: "Change them:",
+    args: "<workflow...>",
+    summary: "Tell workflows to come to their end, undoing what they have done if they know how",
+    description:
+      "<workflow> is type/key; - reads them from standard input, one a line. Exit code 1 when one has ended before, or refuses: a saga does past its pivot.",
+    examples: [
+      'statewright workflow cancel order/42 --reason "the customer called"',
+      "statewright workflow ls order --status running -o ids | statewright workflow cancel -",
+    ],
+    options: [options(reason, timeout(10_000, true), sender, output("the workflows")), connection],
+  },
+  {
+    name: "workflow terminate",
+    group: "Change them:",
+    args: "<workflow...>",
+    summary: "End workflows at once; nothing is undone",
+    description:
+      "<workflow> is type/key; - reads them from standard input, one a line. Cancel is what lets a workflow undo what it has done. Exit code 1 when one has ended before.",
+    examples: ['statewright workflow terminate order/42 --reason "undone by hand"'],
+    options: [options(reason, timeout(10_000, true), sender, output("the workflows")), connection],
+  },
+  {
+    name: "saga ls",
+    group: "Look at them:",
+    alias: "list",
+    args: "[type]",
+    summary: "List sagas, those that were started last first; with --stuck the steps that wait for an operator",
+    description:
+      "A step is stuck when undoing it has failed for good, or doing it past the pivot. saga retry, done and skip decide what becomes of it. With --stuck, ids are saga and step, as those commands take them.",
+    examples: ["statewright saga ls order --status compensating", "statewright saga ls --stuck"],
+    options: [
+      options(
+        { flags: "--stuck", text: "the steps that are stuck, oldest first, with their errors and dead letters" },
+        statuses,
+        limit("how many at most", 100),
+        output("the sagas"),
+      ),
+      connection,
+    ],
+  },
+  {
+    name: "saga plan",
+    group: "Look at them:",
+    args: "<module> [name]",
+    summary: "Print what a saga does, and what is undone when a step fails",
+    description: "The module is read here: no server is needed. [name] is the saga, where the module defines several.",
+    examples: ["statewright saga plan ./order.ts", "statewright saga plan ./dist/actors.js order"],
+    options: [options(output("the sagas"))],
+  },
+  {
+    name: "saga retry",
+    group: "Decide about a step:",
+    args: "<saga> <step>",
+    summary: "Try a step that is stuck again, with all its attempts",
+    description:
+      "<saga> is type/key. For when what made it fail is repaired. Its dead letter is closed. Exit code 1 when the step is not stuck.",
+    examples: ['statewright saga retry order/42 refund --note "the bank is back"'],
+    options: decision(),
+  },
+  {
+    name: "saga done",
+    group: "Decide about a step:",
+    args: "<saga> <step>",
+    summary: "Take a step that is stuck for done: somebody has done it, or undone it, by hand",
+    description: "<saga> is type/key. Its dead letter is closed. Exit code 1 when the step is not stuck.",
+    examples: [
+      'statewright saga done order/42 refund --note "refunded by hand"',
+      'statewright saga done order/42 ship --result \'{"parcel":"P7"}\'',
+    ],
+    options: decision({
+      flags: "--result <json>",
+      text: "what the step came to: JSON, @file for what is in a file, or - for standard input",
+    }),
+  },
+  {
+    name: "saga skip",
+    group: "Decide about a step:",
+    args: "<saga> <step>",
+    summary: "Let a saga go on without a step that is stuck",
+    description:
+      "<saga> is type/key. An undo that is skipped leaves what was done as it is. A pivot that is skipped is taken for not done: the rest is undone. Its dead letter is closed. Exit code 1 when the step is not stuck.",
+    examples: ['statewright saga skip order/42 notify --note "not worth a second mail"'],
+    options: decision(),
+  },
+  {
     name: "check",
     group: "Versions:",
     args: "<module...>",
-    summary: "Replay histories against the code in modules, and say what differs",
+    summary: "Check the sagas in modules, replay histories against the code, and say what differs",
     description:
-      "For use before a deploy: from every kept state of an actor the messages of the next one are handled again, by the machines that the modules define, and the results are compared. Machines that use the time of day or chance differ by themselves. Nothing is written. Exit code 1 when an actor differs or fails.",
+      "For use before a deploy: first what the modules say of their sagas themselves, such as steps that could not be undone. Then from every kept state of an actor the messages of the next one are handled again, by the machines that the modules define, and the results are compared. Machines that use the time of day or chance differ by themselves. Nothing is written. Exit code 1 when a saga has problems, or an actor differs or fails.",
     examples: [
       "statewright check ./dist/actors.js",
       "statewright check ./order.ts --type order --id 42",
+      "statewright check ./order.ts --static",
       "statewright check ./order.ts -o json | jq 'select(.actor)'",
     ],
     options: [
       options(
         { flags: "--type <type>", text: "actors of this type only" },
         { flags: "--id <id>", text: "this one actor; with --type where the modules define several types" },
+        {
+          flags: "--static",
+          text: "only what the modules say themselves: nothing is replayed, and no server is needed",
+        },
         limit("how many actors that differ or fail are shown in full", 5),
         output("the actors that differ or fail"),
       ),

@@ -1,5 +1,8 @@
 /** Events and inputs as they are given on the command line: a type name, JSON, or JSON on standard input. */
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { InvalidOptionsError } from "../runtime/core/errors.ts";
+import type { Io } from "./terminal.ts";
 
 /** An event that is ready to be sent. */
 export type GivenEvent = { readonly type: string; readonly [field: string]: unknown };
@@ -51,6 +54,18 @@ function eventOfType(text: string): GivenEvent {
   if (type === "") throw wrong("the event is empty: use an event type, or JSON with a type");
   if (/^["[]/.test(type)) throw wrong(`the event is ${shorten(type)}: use an event type, or a JSON object with a type`);
   return { type };
+}
+
+/** The text of an option that takes JSON: as it stands, `@file` for what is in a file, or `-` for standard input. Errors: `InvalidOptionsError` for a file that cannot be read. */
+export async function readJsonText(text: string, io: Pick<Io, "stdin" | "cwd">): Promise<string> {
+  if (text === "-") return readAll(io.stdin);
+  if (!text.startsWith("@")) return text;
+  try {
+    return await readFile(resolve(io.cwd, text.slice(1)), "utf8");
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : (cause as Error).message;
+    throw new InvalidOptionsError(`Cannot read ${text.slice(1)}: ${why}.`, { cause, details: { file: text.slice(1) } });
+  }
 }
 
 /** Reads all of standard input as text. */

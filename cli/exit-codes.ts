@@ -17,10 +17,10 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 /** The exit codes in words, for help and documentation. */
 export const exitCodeMeanings: Readonly<Record<ExitCode, string>> = {
   0: "done",
-  1: "failed: no server, no answer in time, dead-lettered, different when replayed, a check of probe that does not hold, or a defect",
+  1: "failed: no server, no answer in time, dead-lettered, different when replayed, a workflow that has failed or refuses, a check of probe that does not hold, or a defect",
   2: "usage: bad arguments, or an event, name or input that is refused before anything is sent",
   3: "the server refused the credentials, or a permission is missing",
-  4: "not found: no such actor, dead letter, actor type or space",
+  4: "not found: no such actor, workflow, dead letter, actor type or space",
   5: "conflict: it exists already, or somebody else was faster",
   6: "unknown: probe could not make a check, and knows of none that does not hold",
 };
@@ -36,7 +36,9 @@ const byTag: Readonly<Record<string, ExitCode>> = {
   ActorNotFoundError: exitCodes.notFound,
   LetterNotFoundError: exitCodes.notFound,
   UnknownActorTypeError: exitCodes.notFound,
+  WorkflowNotFoundError: exitCodes.notFound,
   ConflictError: exitCodes.conflict,
+  WorkflowConflictError: exitCodes.conflict,
 };
 
 /** Returns the exit code for whatever a command has thrown. */

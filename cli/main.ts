@@ -97,6 +97,54 @@ const commands: Readonly<Record<CommandName, () => Promise<Perform>>> = {
     const { importLetters } = await import("./commands/letter-files.ts");
     return ([file], options, io) => importLetters(file, options, io);
   },
+  "workflow ls": async () => {
+    const { listRuns } = await import("./commands/workflow-list.ts");
+    return ([type], options, io) => listRuns(type, options, io);
+  },
+  "workflow show": async () => {
+    const { showWorkflows } = await import("./commands/workflow-show.ts");
+    return ([workflows], options, io) => showWorkflows(workflows, options, io);
+  },
+  "workflow start": async () => {
+    const { startRun } = await import("./commands/workflow-calls.ts");
+    return ([workflow], options, io) => startRun(workflow, options, io);
+  },
+  "workflow signal": async () => {
+    const { signalRun } = await import("./commands/workflow-calls.ts");
+    return ([workflow, event], options, io) => signalRun(workflow, event, options, io);
+  },
+  "workflow result": async () => {
+    const { printResult } = await import("./commands/workflow-calls.ts");
+    return ([workflow], options, io) => printResult(workflow, options, io);
+  },
+  "workflow cancel": async () => {
+    const { endRuns } = await import("./commands/workflow-calls.ts");
+    return ([workflows], options, io) => endRuns("cancel", workflows, options, io);
+  },
+  "workflow terminate": async () => {
+    const { endRuns } = await import("./commands/workflow-calls.ts");
+    return ([workflows], options, io) => endRuns("terminate", workflows, options, io);
+  },
+  "saga ls": async () => {
+    const { listSagas } = await import("./commands/saga-list.ts");
+    return ([type], options, io) => listSagas(type, options, io);
+  },
+  "saga plan": async () => {
+    const { printPlans } = await import("./commands/saga-plan.ts");
+    return ([module, name], options, io) => printPlans(module, name, options, io);
+  },
+  "saga retry": async () => {
+    const { decide } = await import("./commands/saga-decisions.ts");
+    return ([saga, step], options, io) => decide("retry", saga, step, options, io);
+  },
+  "saga done": async () => {
+    const { decide } = await import("./commands/saga-decisions.ts");
+    return ([saga, step], options, io) => decide("done", saga, step, options, io);
+  },
+  "saga skip": async () => {
+    const { decide } = await import("./commands/saga-decisions.ts");
+    return ([saga, step], options, io) => decide("skip", saga, step, options, io);
+  },
   stats: async () => {
     const { stats } = await import("./commands/stats.ts");
     return (_, options, io) => stats(options, io);

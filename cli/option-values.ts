@@ -1,6 +1,8 @@
 /** Values of options: texts of the command line, read into what the library takes. Each throws an error whose message says what to use. */
 
 import { availableParallelism } from "node:os";
+import { nearestName } from "../runtime/supervise/check-options.ts";
+import { type WorkflowStatus, workflowStatuses } from "../workflows/workflow-status.ts";
 
 const unitsMs: Readonly<Record<string, number>> = {
   ms: 1,
@@ -73,4 +75,25 @@ export function readPort(text: string): number {
   const port = readCount(text, 0);
   if (port > 65_535) throw new Error("Use a port from 0 to 65535.");
   return port;
+}
+
+/** Reads a time: a date, or how long ago in milliseconds. */
+export function readMoment(text: string): Date | number {
+  const date = /^\d{4}-\d\d/.test(text.trim()) ? new Date(text.trim()) : undefined;
+  if (date !== undefined && !Number.isNaN(date.getTime())) return date;
+  try {
+    return readDuration(text);
+  } catch {
+    throw new Error('Use how long ago, such as "2h", or a date, such as "2026-01-31".');
+  }
+}
+
+/** Reads the statuses of workflows, with commas between. */
+export function readStatuses(text: string): readonly WorkflowStatus[] {
+  return text.split(",").map((part) => {
+    const status = workflowStatuses.find((each) => each === part.trim());
+    if (status !== undefined) return status;
+    const near = nearestName(part.trim(), workflowStatuses);
+    throw new Error(near === undefined ? `Use ${workflowStatuses.join(", ")}.` : `Did you mean ${near}?`);
+  });
 }

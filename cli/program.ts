@@ -7,10 +7,12 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import {
   type CommandEntry,
   type CommandName,
+  commandParents,
   commandTable,
   deadReasons,
   letterTerms,
   type OptionEntry,
+  statusMeanings,
   variables,
 } from "./command-table.ts";
 import { exitCodeMeanings } from "./exit-codes.ts";
@@ -70,7 +72,9 @@ function expanded([first, ...rest]: readonly string[]): string[] {
 /** Makes the program. */
 export function createProgram(io: Pick<Io, "out" | "err">, perform: (call: Call) => Promise<void>): Command {
   const program = new Command("statewright")
-    .description("Durable XState actors on NATS JetStream: run nodes, talk to actors, look after dead letters.")
+    .description(
+      "Durable XState actors on NATS JetStream: run nodes, talk to actors, look after workflows and dead letters.",
+    )
     .usage("<command> [options]")
     .helpOption("-h, --help", "show help")
     .option("-V, --version", "print the version")
@@ -88,32 +92,38 @@ export function createProgram(io: Pick<Io, "out" | "err">, perform: (call: Call)
     .addHelpText("after", () =>
       [section("Exit codes:", Object.entries(exitCodeMeanings)), section("Variables:", variables)].join("\n"),
     );
-  let letters: Command | undefined;
+  const parents = new Map<string, Command>();
   for (const entry of commandTable) {
-    if (entry.name.startsWith("dlq ")) {
-      letters ??= addLetterCommands(program);
-      add(letters, entry, perform);
-    } else add(program, entry, perform);
+    const [first = "", second] = entry.name.split(" ");
+    const parent = second === undefined ? program : (parents.get(first) ?? addParent(program, first));
+    if (second !== undefined) parents.set(first, parent);
+    add(parent, entry, perform);
   }
   return program.helpCommand("help [command]", "Show the help of a command");
 }
 
-function addLetterCommands(program: Command): Command {
-  program.commandsGroup("Dead letters:");
-  return program
-    .command("dlq")
-    .summary("Look at, repair, redrive and drop dead letters")
-    .description("Look at, repair, redrive and drop dead letters: the messages that could not be applied.")
+/** Adds a command that has others below it. */
+function addParent(program: Command, name: string): Command {
+  const { heading, summary, description } = commandParents[name as keyof typeof commandParents];
+  program.commandsGroup(heading);
+  const parent = program
+    .command(name)
+    .summary(summary)
+    .description(`${description}.`)
     .usage("<command> [options]")
     .helpOption("-h, --help", "show help")
-    .helpCommand(false)
-    .addHelpText("after", () =>
+    .helpCommand(false);
+  if (name === "dlq") {
+    parent.addHelpText("after", () =>
       [
         section("Reasons:", Object.entries(deadReasons)),
         section("Filters:", letterTerms),
         "\nTerms with spaces between must all hold; -term and !term leave out. Double quotes hold a value together.",
       ].join("\n"),
     );
+  }
+  if (name === "workflow") parent.addHelpText("after", () => section("Statuses:", Object.entries(statusMeanings)));
+  return parent;
 }
 
 function add(parent: Command, entry: CommandEntry, perform: (call: Call) => Promise<void>): void {
@@ -178,7 +188,8 @@ function readable(message: string): string {
   const [problem = "", ...hints] = message.replace(/^error: /, "").split("\n");
   const sentence = `${problem.charAt(0).toUpperCase()}${problem.slice(1)}`.replace(/\.$/, "");
   const hint = hints.join(" ").replace(/^\((.*)\)$/, "$1");
-  return hint === "" ? `${sentence}.` : `${sentence}. ${hint}`;
+  const ended = sentence.endsWith("?") ? sentence : `${sentence}.`;
+  return hint === "" ? ended : `${ended} ${hint}`;
 }
 
 /** Finds the command that the arguments were meant for. */

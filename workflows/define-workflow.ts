@@ -187,7 +187,8 @@ function keyFor(
   return (own ?? key ?? crypto.randomUUID()) as string;
 }
 
-function refuseConflict(name: string, key: string, view: ActorView, input: unknown): void {
+/** Throws `WorkflowConflictError` unless what exists under a key is a workflow that was started with the same input. */
+export function refuseConflict(name: string, key: string, view: ActorView, input: unknown): void {
   if (view.run === undefined) {
     throw new WorkflowConflictError(
       `Cannot start workflow ${name}/${key}: an actor with this address exists that is no workflow. Use another key.`,

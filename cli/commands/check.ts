@@ -1,5 +1,5 @@
 /**
- * `statewright check`: replays what the actors of a space have handled against the code in modules, and says what would be different.
+ * `statewright check`: looks at the sagas in modules, replays what the actors of a space have handled against the code, and says what is wrong and what would be different.
  *
  * It only reads: it can be run against a space whose nodes are at work, before anything is deployed.
  */
@@ -12,6 +12,7 @@ import { withSpace } from "../open-client.ts";
 import { type Kind, type OutputFormat, printList } from "../printer.ts";
 import { shownJson, toPlain } from "../shown-values.ts";
 import { cut, type Io, paint, printable, type Terminal } from "../terminal.ts";
+import { findingsOf, printFindings, sagasAmong } from "./saga-plan.ts";
 
 /** What the options of `check` hold. */
 export interface CheckFlags extends ConnectionFlags {
@@ -19,6 +20,8 @@ export interface CheckFlags extends ConnectionFlags {
   readonly type?: string;
   readonly id?: string;
   readonly limit: number;
+  /** Nothing is replayed: only what the modules say themselves is looked at. */
+  readonly static?: boolean;
 }
 
 type Result = CheckedActor["result"];
@@ -67,12 +70,27 @@ function actorsIn(counts: TypeReport["counts"]): number {
 /** How many reasons are told for which steps could not be replayed. */
 const maxReasons = 5;
 
-/** Replays histories, and prints what is different. Exit code 1 when an actor differs or fails. */
+/** Checks sagas, replays histories, and prints what is wrong or different. Exit code 1 when a saga has problems, or an actor differs or fails. */
 export async function check(modules: readonly string[], flags: CheckFlags, io: Io): Promise<ExitCode> {
   const definitions = await chooseActors(modules, flags.type, io.cwd);
   if (flags.id !== undefined && flags.type === undefined && definitions.length > 1) {
     throw new InvalidOptionsError("Cannot check one actor: --id needs --type, since the modules define several types.");
   }
+  if (flags.id !== undefined && flags.static === true) {
+    throw new InvalidOptionsError("Cannot check one actor: --static replays nothing, so leave out one of it and --id.");
+  }
+  const sagas = sagasAmong(definitions);
+  const findings = findingsOf(sagas);
+  const hasProblems = printFindings(findings, flags.output, io) > 0;
+  const sagaCode = hasProblems ? exitCodes.failed : exitCodes.ok;
+  if (flags.static === true) {
+    if (findings.length === 0 && flags.output === "table") {
+      const good = sagas.length === 1 ? "1 saga is" : `${sagas.length} sagas are`;
+      io.err.write(sagas.length === 0 ? "The modules define no sagas.\n" : `${good} in order.\n`);
+    }
+    return sagaCode;
+  }
+  if (findings.length > 0 && flags.output === "table") io.out.write("\n");
   const reports: TypeReport[] = [];
   const bad: CheckedActor[] = [];
   const reasons = new Map<string, number>();
@@ -103,7 +121,7 @@ export async function check(modules: readonly string[], flags: CheckFlags, io: I
     tellReasons(reasons, io.err);
     if (reports.every(({ counts }) => actorsIn(counts) === 0)) io.err.write("There are no such actors in the space.\n");
   }
-  return isBad ? exitCodes.failed : exitCodes.ok;
+  return isBad ? exitCodes.failed : sagaCode;
 }
 
 function tellReasons(reasons: ReadonlyMap<string, number>, err: Terminal): void {

@@ -31,7 +31,7 @@ export interface Sent {
 }
 
 /** A confirmed send. */
-const sentKind: Kind<Sent> = {
+export const sentKind: Kind<Sent> = {
   id: ({ receipt }) => receipt.message,
   json: ({ actor, event, receipt, line }) => ({ actor, event, ...receipt, ...(line === undefined ? {} : { line }) }),
   columns: [

@@ -50,7 +50,8 @@ function shownOutcome({ outcome, duplicate }: AskResult): string {
   return duplicate && outcome !== "duplicate" ? `${meaning} (by an earlier message with this key)` : meaning;
 }
 
-function jsonOfView(view: ActorView): Record<string, unknown> {
+/** An actor's state, as JSON has it. */
+export function jsonOfView(view: ActorView): Record<string, unknown> {
   return {
     actor: formatAddress(view.address),
     status: view.status,
@@ -92,7 +93,7 @@ function shownChild({ id, address, kind, src, ended, attempt }: ChildView): stri
 }
 
 /** What keeps the actor from taking messages, and how many wait. */
-function waitingFields({ parked, waiting, retries, restartAt }: ActorView): Field[] {
+export function waitingFields({ parked, waiting, retries, restartAt }: ActorView): Field[] {
   const [next] = retries;
   const inLine = waiting - retries.length;
   const counted = (count: number, isFirst: boolean): string =>
@@ -121,6 +122,19 @@ function waitingFields({ parked, waiting, retries, restartAt }: ActorView): Fiel
   ];
 }
 
+/** What the actor waits for: its children and its timers. */
+export function pendingFields(view: ActorView): Field[] {
+  return [
+    ...view.children.map((child, i) => ({ label: i === 0 ? "children" : "", text: shownChild(child) })),
+    ...view.timers
+      .slice(0, mostTimers)
+      .map(({ at, event }, i) => ({ label: i === 0 ? "timers" : "", text: `${shownTime(at)}  ${event}` })),
+    ...(view.timers.length > mostTimers
+      ? [{ label: "", text: `and ${view.timers.length - mostTimers} more` } satisfies Field]
+      : []),
+  ];
+}
+
 function fieldsOfView(view: ActorView, width: number, expectedRevision = view.revision): Field[] {
   const styles: Readonly<Record<ActorView["status"], Style>> = {
     active: "green",
@@ -142,13 +156,7 @@ function fieldsOfView(view: ActorView, width: number, expectedRevision = view.re
     ...(view.error === undefined
       ? []
       : [{ label: "error", text: fitJson(view.error, shownJsonLines, width), style: "red" as const }]),
-    ...view.children.map((child, i) => ({ label: i === 0 ? "children" : "", text: shownChild(child) })),
-    ...view.timers
-      .slice(0, mostTimers)
-      .map(({ at, event }, i) => ({ label: i === 0 ? "timers" : "", text: `${shownTime(at)}  ${event}` })),
-    ...(view.timers.length > mostTimers
-      ? [{ label: "", text: `and ${view.timers.length - mostTimers} more` } satisfies Field]
-      : []),
+    ...pendingFields(view),
     { label: "revision", text: `${view.revision}${later}` },
     { label: "when", text: shownTime(view.at) },
   ];

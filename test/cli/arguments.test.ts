@@ -47,6 +47,19 @@ test.each([
   [["dlq", "redrive", "--all", "--limit", "5"], "dlq redrive", [[]], { all: true, limit: 5 }],
   [["dlq", "drop", "i5", "--note", "x"], "dlq drop", [["i5"]], { note: "x" }],
   [["dev", "a.ts", "-w", "x", "-w", "y", "-p", "0"], "dev", [["a.ts"]], { watch: ["x", "y"], port: 0 }],
+  [
+    ["workflow", "ls", "order", "--status", "running,stuck", "--since", "2h"],
+    "workflow ls",
+    ["order"],
+    { status: ["running", "stuck"], since: 7_200_000, limit: 100 },
+  ],
+  [["workflow", "list"], "workflow ls", [undefined], { output: "table" }],
+  [["workflow", "start", "order", "-k", "7", "-i", "{}"], "workflow start", ["order"], { key: "7", input: "{}" }],
+  [["workflow", "cancel", "a/1", "a/2", "--reason", "x"], "workflow cancel", [["a/1", "a/2"]], { reason: "x" }],
+  [["saga", "ls", "--stuck"], "saga ls", [undefined], { stuck: true }],
+  [["saga", "done", "a/1", "pay", "--result", "1"], "saga done", ["a/1", "pay"], { result: "1", timeout: 10_000 }],
+  [["saga", "plan", "a.ts"], "saga plan", ["a.ts", undefined], { output: "table" }],
+  [["check", "a.ts", "--static"], "check", [["a.ts"]], { static: true }],
   [["-V"], "version", [], { output: "table" }],
   [["--version", "-o", "ids"], "version", [], { output: "ids" }],
 ])("reads %j", async (argv, name, args, options) => {
@@ -63,6 +76,9 @@ test.each([
   [["ask", "a/1", "GO", "-t", "soon"], /Use a duration such as "500ms", "5s" or "2m"\.$/, "statewright ask"],
   [["events", "a/1", "--from", "-1"], /Use "new", "start", or the seq of an event\.$/, "statewright events"],
   [["history", "a/1", "-n", "0"], /Use a whole number from 1\.$/, "statewright history"],
+  [["workflow", "ls", "--status", "runing"], /Did you mean running\?$/, "statewright workflow ls"],
+  [["workflow", "ls", "--since", "soon"], /such as "2h", or a date/, "statewright workflow ls"],
+  [["saga", "skpi"], /Did you mean skip\?$/, "statewright saga"],
   [["show", "a/1", "-o", "yaml"], /Allowed choices are table, json, ids\.$/, "statewright show"],
   [["dlq", "ls", "--reason", "bad"], /Allowed choices are malformed, schema/, "statewright dlq ls"],
 ])("refuses %j and says what to do", async (argv, message, command) => {
@@ -73,12 +89,15 @@ test.each([
   expect(err).toBe("");
 });
 
-test.each([[[]], [["dlq"]]])("asks for a command when there is none, with help: %j", async (argv) => {
-  const { end, out } = await parse(...argv);
-  expect(end).toMatchObject({ isHelp: false, message: "Name a command." });
-  expect(end?.help).toContain("Usage:");
-  expect(out).toBe("");
-});
+test.each([[[]], [["dlq"]], [["workflow"]], [["saga"]]])(
+  "asks for a command when there is none, with help: %j",
+  async (argv) => {
+    const { end, out } = await parse(...argv);
+    expect(end).toMatchObject({ isHelp: false, message: "Name a command." });
+    expect(end?.help).toContain("Usage:");
+    expect(out).toBe("");
+  },
+);
 
 test("shows the help of any command, with examples, however it is asked for", async () => {
   const asked = await Promise.all([
