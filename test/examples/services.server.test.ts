@@ -1,13 +1,11 @@
-/** The workers of the example under a caller that shares nothing but the contract with them, while everything fails that can. */
+/** The services of the example, each a process that shares nothing but the contract with the others, while everything fails that can. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { setup } from "xstate";
-import { bookParcel, cancelParcel, chargeCard, refundPayment } from "../../examples/services/contracts.ts";
 import { Ledger } from "../../examples/services/ledger.ts";
-import { connect, defineActor, startEmbeddedServer, startNode } from "../../index.ts";
+import { startEmbeddedServer } from "../../index.ts";
 import { eventually } from "../contract/eventually.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "statewright-services-"));
@@ -37,80 +35,82 @@ async function start(program: string, ...args: string[]): Promise<{ child: Child
   return { child, said };
 }
 
-const order = defineActor("order", {
-  machine: setup({
-    types: { context: {} as { id: string; card: string; address: string }, events: {} as { type: "START" } },
-    actors: { chargeCard, refundPayment, bookParcel, cancelParcel },
-  }).createMachine({
-    context: ({ input }) => {
-      const { id } = input as { id: string };
-      return { id, card: id.endsWith("3") ? "0000" : "4242", address: id.endsWith("7") ? "Atlantis 1" : "Lyon 1" };
-    },
-    initial: "open",
-    states: {
-      open: { on: { START: "charging" } },
-      charging: {
-        invoke: {
-          src: "chargeCard",
-          input: ({ context: { id, card } }) => ({ payment: id, card, cents: 100 + Number(id) }),
-          onDone: "booking",
-          onError: "refunding",
-        },
-      },
-      booking: {
-        invoke: {
-          src: "bookParcel",
-          input: ({ context: { id, address } }) => ({ order: id, address }),
-          onDone: "shipped",
-          onError: "cancelling",
-        },
-      },
-      cancelling: {
-        invoke: { src: "cancelParcel", input: ({ context: { id } }) => ({ order: id }), onDone: "refunding" },
-      },
-      refunding: {
-        invoke: { src: "refundPayment", input: ({ context: { id } }) => ({ payment: id }), onDone: "refunded" },
-      },
-      shipped: { type: "final" },
-      refunded: { type: "final" },
-    },
-  }),
-});
-
-it("charges, books and takes back exactly once, while workers and carrier are killed", async () => {
+it("charges, books and takes back exactly once, while every process is killed", async () => {
   const server = await startEmbeddedServer();
-  const where = { servers: server.url, space: "services", assumeSyncAlways: true };
-  const node = await startNode({ ...where, name: "orders", partitions: 4, actors: [order] });
-  expect(node.activities).toEqual([]);
-  const client = await connect({ ...where, actors: [order] });
+  const where = [server.url, "services"] as const;
   const ledgerFile = join(folder, "ledger.db");
   const parcels = join(folder, "parcels");
-  const payments = () => start("payments.ts", server.url, "services", ledgerFile);
-  const [firstPayments, firstCarrier] = await Promise.all([payments(), start("shipping.ts", "0", parcels)]);
+  const payments = () => start("payments.ts", ...where, ledgerFile);
+  const sagas = () => start("sagas.ts", ...where);
+  const [firstSagas, firstPayments, firstCarrier] = await Promise.all([
+    sagas(),
+    payments(),
+    start("shipping.ts", "0", parcels),
+  ]);
   const carrier = firstCarrier.said;
-  const worker = () => start("shipping-worker.ts", server.url, "services", carrier);
-  const firstWorker = await worker();
-  const ids = Array.from({ length: 40 }, (_, n) => `${n}`);
-  const ends = ids.map((id) => client.waitFor(order.ref(id), (view) => view.status === "done", { timeout: 90_000 }));
-  await Promise.all(ids.map((id) => client.send(order.ref(id), { type: "START" })));
-  await Promise.any(ends);
-  for (const { child } of [firstPayments, firstWorker, firstCarrier]) child.kill("SIGKILL");
-  await eventually(() => expect(firstCarrier.child.signalCode).toBe("SIGKILL"));
-  const again = await Promise.all([payments(), worker(), start("shipping.ts", new URL(carrier).port, parcels)]);
-  const states = (await Promise.all(ends)).map((view) => view.value);
+  const worker = () => start("shipping-worker.ts", ...where, carrier);
+  const orders = (port: string) => start("orders.ts", ...where, port);
+  const [firstWorker, firstOrders] = await Promise.all([worker(), orders("0")]);
+  const shop = firstOrders.said;
 
+  const ids = Array.from({ length: 40 }, (_, n) => `${n}`);
+  const isDeclined = (id: string) => id.endsWith("3");
   const isShipped = (id: string) => !/[37]$/.test(id);
-  expect(states).toEqual(ids.map((id) => (isShipped(id) ? "shipped" : "refunded")));
+  const place = async (id: string) => {
+    const body = JSON.stringify({
+      id,
+      card: isDeclined(id) ? "0000" : "4242",
+      cents: 100 + Number(id),
+      address: id.endsWith("7") ? "Atlantis 1" : "Lyon 1",
+    });
+    // As any caller would: until there is an answer.
+    const placed = await eventually(async () => {
+      const response = await fetch(`${shop}/orders`, { method: "POST", body });
+      expect(response.status).toBe(202);
+      return response.json();
+    }, 60_000);
+    expect(placed).toMatchObject({ id });
+  };
+  const look = async (id: string) =>
+    (await (await fetch(`${shop}/orders/${id}`)).json()) as { readonly status: string; readonly why?: string };
+
+  await Promise.all(ids.slice(0, 20).map(place));
+  await eventually(async () => expect((await look("0")).status).toBe("completed"), 60_000);
+  for (const { child } of [firstSagas, firstPayments, firstWorker, firstCarrier, firstOrders]) child.kill("SIGKILL");
+  await eventually(() => expect(firstOrders.child.signalCode).toBe("SIGKILL"));
+  const placing = Promise.all(ids.map(place)); // the first twenty once more
+  const again = await Promise.all([
+    sagas(),
+    payments(),
+    worker(),
+    start("shipping.ts", new URL(carrier).port, parcels),
+    orders(new URL(shop).port),
+  ]);
+  await placing;
+  const ends = await eventually(async () => {
+    const looks = await Promise.all(ids.map(look));
+    const open = ids.filter((_, n) => !["completed", "compensated"].includes(looks[n]?.status ?? ""));
+    if (open.length > 0)
+      throw new Error(`Still open: ${open.map((id) => `${id} ${JSON.stringify(looks[Number(id)])}`).join(", ")}`);
+    return looks;
+  }, 120_000);
+
+  expect(ends.map(({ status }) => status)).toEqual(ids.map((id) => (isShipped(id) ? "completed" : "compensated")));
+  expect(ends[7]?.why).toContain("Atlantis 1 is not served");
   const listed = await fetch(`${carrier}/parcels`);
   expect(((await listed.json()) as string[]).sort()).toEqual(ids.filter(isShipped).sort());
   const ledger = new Ledger(ledgerFile);
   const balances = ledger.balances();
   ledger.close();
   expect(ids.map((id) => balances.get(id) ?? 0)).toEqual(ids.map((id) => (isShipped(id) ? 100 + Number(id) : 0)));
+  expect((await fetch(`${shop}/orders/none`)).status).toBe(404);
+  const other = await fetch(`${shop}/orders`, {
+    method: "POST",
+    body: JSON.stringify({ id: "0", card: "4242", cents: 1, address: "Lyon 2" }),
+  });
+  expect(other.status).toBe(409);
 
   for (const { child } of again) child.kill("SIGTERM");
-  await eventually(() => expect(again.map(({ child }) => child.exitCode)).toEqual([0, 0, 0]), 20_000);
-  await client.close();
-  await node.stop();
+  await eventually(() => expect(again.map(({ child }) => child.exitCode)).toEqual([0, 0, 0, 0, 0]), 20_000);
   await server.stop();
-}, 150_000);
+}, 240_000);
