@@ -17,9 +17,9 @@ import { Undeliverable } from "./message.ts";
 import { askerOf, factsOf } from "./run-outcomes.ts";
 
 /** The type of the event that tells a workflow that it is to come to its end. */
-export const cancelEvent = "workflow.cancel";
+const cancelEvent = "workflow.cancel";
 /** The type of the event of the timer that says that a run has taken too long. */
-export const timeoutEvent = "workflow.timeout";
+const timeoutEvent = "workflow.timeout";
 
 /** Makes the first state of an actor that a `create` is for. `input` is as the schema gave it. */
 export function beginRun(given: Given, driver: MachineDriver, input: unknown): Step {

@@ -13,7 +13,7 @@ afterEach(async () => {
   system = undefined;
 });
 
-export function sagaActor(given: SagaModel) {
+function sagaActor(given: SagaModel) {
   const definition = defineActor(given.name, {
     machine: sagaMachine(given).machine as any,
     input: () => ({}) as never,

@@ -160,7 +160,7 @@ function maker(name: string, { workflow, input, key }: Functions): ScheduleRules
 }
 
 /** True for the name of an overlap policy. */
-export function isOverlap(value: unknown): value is OverlapPolicy {
+function isOverlap(value: unknown): value is OverlapPolicy {
   return policies.includes(value as OverlapPolicy);
 }
 
