@@ -1,110 +1,93 @@
-/** A thousand items, worked on side by side by any number of processes, and put together at the end. */
+/** A workflow that gives 1,000 items to activities, a window of 100 at a time, and sums up what comes of them. */
 import { pathToFileURL } from "node:url";
-import { assign, enqueueActions, setup } from "xstate";
+import { assign, enqueueActions, setup, stopChild } from "xstate";
 import { z } from "zod";
 import { connect, defineActivity, defineWorkflow, startEmbeddedServer, startNode } from "../../index.ts";
 
-/** How many items are under way at once: one commit asks for at most 999. */
-export const atOnce = 100;
+/** How many are under way at once. One commit takes at most 999 records, and each activity that is begun is one. */
+export const windowSize = 100;
 
-/** The work on one item. */
-export const countWords = defineActivity("count-words", {
-  input: z.object({ text: z.string() }),
-  retry: { base: 50, maxAttempts: 5 },
-  run: ({ input, attempt }) => {
-    if (attempt === 1 && input.text.startsWith("flaky")) throw new Error("not today");
-    return input.text.split(" ").length;
+/** What is done with an item. */
+export const square = defineActivity("square", {
+  input: z.object({ item: z.number() }),
+  run: ({ input }) => input.item ** 2,
+});
+
+type Done = { type: `xstate.done.actor.item-${number}`; output: number };
+
+const machine = setup({
+  types: {
+    context: {} as { count: number; begun: number; done: number; failed: number; sum: number },
+    input: {} as { count: number },
+    output: {} as { done: number; failed: number; sum: number },
+    events: {} as Done | { type: `xstate.error.actor.item-${number}`; error: unknown },
   },
-});
-
-interface Counting {
-  readonly texts: readonly string[];
-  /** The item that is begun next. */
-  readonly next: number;
-  readonly done: number;
-  readonly words: number;
-}
-
-/** Begins items until so many are under way, or none is left. */
-const fillUp = enqueueActions<
-  Counting,
-  { type: string },
-  undefined,
-  { type: string },
-  never,
-  never,
-  never,
-  never,
-  never
->(({ context, enqueue }) => {
-  let { next } = context;
-  for (; next < context.texts.length && next - context.done < atOnce; next++) {
-    // The actor's name tells the items apart: each has an idempotency key of its own.
-    enqueue.spawnChild("countWords" as never, { id: `item-${next}`, input: { text: context.texts[next] } } as never);
-  }
-  enqueue.assign({ next } as never);
-});
-
-/** Counts the words of many texts. */
-export const census = defineWorkflow("census", {
-  machine: setup({
-    types: {
-      context: {} as Counting,
-      input: {} as { texts: readonly string[] },
-      output: {} as { words: number; texts: number },
-      events: {} as { type: "xstate.done.actor.*"; output: number } | { type: "xstate.error.actor.*"; error: unknown },
-    },
-    actors: { countWords },
-  }).createMachine({
-    context: ({ input }) => ({ texts: input.texts, next: 0, done: 0, words: 0 }),
-    initial: "counting",
-    states: {
-      counting: {
-        entry: fillUp as never,
-        always: { guard: ({ context }) => context.done === context.texts.length, target: "counted" },
-        on: {
-          "xstate.done.actor.*": {
-            actions: [
-              assign({
-                done: ({ context }) => context.done + 1,
-                words: ({ context, event }) => context.words + event.output,
-              }),
-              fillUp as never,
-            ],
-          },
+  actors: { square },
+  guards: { isOver: ({ context }) => context.done + context.failed === context.count },
+  actions: {
+    // What is done need not be carried along in the state.
+    forget: stopChild(({ event }) => event.type.split(".").at(-1) as string),
+    fill: enqueueActions(({ context, enqueue }) => {
+      const { count, begun, done, failed } = context;
+      const end = Math.min(count, done + failed + windowSize);
+      for (let item = begun + 1; item <= end; item += 1) {
+        enqueue.spawnChild("square", { id: `item-${item}`, input: { item } });
+      }
+      enqueue.assign({ begun: Math.max(begun, end) });
+    }),
+  },
+}).createMachine({
+  context: ({ input }) => ({ count: input.count, begun: 0, done: 0, failed: 0, sum: 0 }),
+  initial: "working",
+  states: {
+    working: {
+      entry: "fill",
+      always: { guard: "isOver", target: "over" },
+      on: {
+        // Each result makes room for the next item.
+        "xstate.done.actor.*": {
+          actions: [
+            assign({
+              done: ({ context }) => context.done + 1,
+              sum: ({ context, event }) => context.sum + (event as Done).output,
+            }),
+            "forget",
+            "fill",
+          ],
+        },
+        "xstate.error.actor.*": {
+          actions: [assign({ failed: ({ context }) => context.failed + 1 }), "forget", "fill"],
         },
       },
-      counted: { type: "final" },
     },
-    output: ({ context }) => ({ words: context.words, texts: context.texts.length }),
-  }),
-  input: z.object({ texts: z.array(z.string()) }),
-  queries: { progress: (view) => `${view.context.done} of ${view.context.texts.length}` },
+    over: { type: "final" },
+  },
+  output: ({ context: { done, failed, sum } }) => ({ done, failed, sum }),
 });
 
-/** A thousand texts, and how many words they have. */
-export function someTexts(): { readonly texts: string[]; readonly words: number } {
-  const texts = Array.from(
-    { length: 1000 },
-    (_, i) => `${i % 50 === 0 ? "flaky " : ""}${"word ".repeat((i % 7) + 1).trim()}`,
-  );
-  return { texts, words: texts.reduce((sum, text) => sum + text.split(" ").length, 0) };
-}
+/** The workflow. */
+export const batch = defineWorkflow("batch", {
+  machine,
+  input: z.object({ count: z.number().int().nonnegative() }),
+  queries: { progress: ({ context }) => `${context.done} of ${context.count} are done, ${context.begun} are begun` },
+});
 
 async function main(): Promise<void> {
   const server = await startEmbeddedServer();
-  // Two processes would be started like this; here both nodes are in one.
-  const nodes = await Promise.all([0, 1].map(() => startNode({ servers: server.url, actors: [census] })));
-  const client = await connect({ servers: server.url, actors: [census] });
+  const node = await startNode({ servers: server.url, actors: [batch] });
+  const client = await connect({ servers: server.url, actors: [batch] });
 
-  const { texts, words } = someTexts();
-  const run = await census.start(client, { texts }, { key: "today" });
-  const asking = setInterval(async () => console.log(await run.query("progress")), 250);
-  console.log(await run.result(), `expected: ${words} words`);
-  clearInterval(asking);
+  const run = await batch.start(client, { count: 1000 }, { key: "squares" });
+  let next = 0;
+  for await (const { context } of run.watch()) {
+    if (context.done < next) continue;
+    console.log(`${context.done} done, ${context.begun} begun, sum ${context.sum}`);
+    next = context.done + 100;
+  }
+  console.log(await run.result());
 
   await client.close();
-  for (const node of nodes) await node.stop();
+  await node.stop();
   await server.stop();
 }
 

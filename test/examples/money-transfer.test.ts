@@ -25,7 +25,6 @@ test("no money is lost or made by 200 random transfers while nodes crash", async
   const statuses = new Map<string, number>();
   // What the accounts must come to, from the transfers that say that they are completed.
   const expected = new Map(names.map((name) => [name, 100]));
-  let crashes = 0;
 
   for (let batch = 0; batch < 10; batch += 1) {
     const victim = system.nodes.at(-1);
@@ -50,11 +49,9 @@ test("no money is lost or made by 200 random transfers while nodes crash", async
     expect(held.reduce((sum, balance) => sum + balance, 0)).toBe(600);
     expect(Math.min(...held)).toBeGreaterThanOrEqual(0);
     victim?.crash();
-    crashes += 1;
     await system.startNode();
   }
 
-  expect(crashes).toBe(10);
   expect(await run(balances())).toEqual([...expected.values()]);
   expect((statuses.get("completed") ?? 0) + (statuses.get("compensated") ?? 0)).toBe(200);
   expect(statuses.get("compensated")).toBeGreaterThan(20);
