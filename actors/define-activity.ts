@@ -13,6 +13,7 @@ import { attachRunnable, runnableOf } from "../runtime/engine/activities.ts";
 import type { RunnableActivity } from "../runtime/engine/definition.ts";
 import { refusedValue, runAttempt } from "../runtime/engine/run-attempt.ts";
 import { type ActivityLogic, type LiveRun, makeActivityLogic } from "../runtime/machine/activity-logic.ts";
+import { unkeyed } from "../runtime/machine/keyed-input.ts";
 import type { RetryPolicyInput } from "../runtime/supervise/retry-policy.ts";
 import { type ReadActivity, readActivity } from "./activity-options.ts";
 import type { DurationInput } from "./client/context.ts";
@@ -175,7 +176,7 @@ export function toDefinition(activity: RunnableActivity): AnyActivityDefinition 
 }
 
 async function runLive(activity: RunnableActivity, { input, signal, parent, id }: LiveRun<unknown>): Promise<unknown> {
-  const checked = activity.checkInput(input);
+  const checked = activity.checkInput(unkeyed(input).input);
   if ("problems" in checked) throw refusedValue(activity.name, "its input", checked.problems);
   const idempotencyKey = `live.${crypto.randomUUID()}`;
   const args = { input: checked.input, signal, idempotencyKey, attempt: 1, actor: { type: "live", id: parent }, id };

@@ -13,6 +13,7 @@ import {
 import { RetryableError, TerminalError } from "../../runtime/core/errors.ts";
 import { defaultHeartbeatMs, runnableOf } from "../../runtime/engine/activities.ts";
 import { activityMetaOf } from "../../runtime/machine/activity-meta.ts";
+import { withIdempotencyKey } from "../../runtime/machine/keyed-input.ts";
 import type { RetryPolicyInput } from "../../runtime/supervise/retry-policy.ts";
 
 const run = async () => {};
@@ -265,4 +266,13 @@ describe("an activity under a plain createActor", () => {
     const failing = defineActivity("fails", { run: async () => Promise.reject(new RetryableError("busy")) });
     await expect(toPromise(createActor(failing).start())).rejects.toThrow("busy");
   });
+});
+
+it("takes an input with a key of the actor's own apart under a live actor too", async () => {
+  const seen: unknown[] = [];
+  const look = defineActivity<void, number>("look", { run: ({ input }) => void seen.push(input) });
+  const actor = createActor(look, { input: withIdempotencyKey("my.key", 7) });
+  actor.start();
+  await toPromise(actor);
+  expect(seen).toEqual([7]);
 });
