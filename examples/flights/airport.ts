@@ -34,8 +34,8 @@ interface Arrived {
   readonly delay: number;
 }
 
-/** How often a message is tried before it becomes a dead letter. */
-export const maxAttempts = 4;
+/** How often a message is tried before it becomes a dead letter. Attempts are counted over crashes: what is flaky in each of three processes twice must still have one left. */
+export const maxAttempts = 8;
 
 /** Defines the airport. */
 export function defineAirport(version: Version) {
@@ -80,7 +80,7 @@ export function defineAirport(version: Version) {
       }),
       ARRIVED: z.object({ flight: z.string(), delay: minutes }),
     },
-    retry: { base: 50, maxAttempts },
+    retry: { base: 50, cap: 400, maxAttempts },
   });
 }
 
