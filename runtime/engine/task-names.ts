@@ -16,11 +16,16 @@ export function taskName(subject: string): string {
   return name.length <= 100 ? name : `h-${hashOf(name)}`;
 }
 
+/** What is left for the tail of a key of the actor's own, however long it is. */
+const ownKeyReserve = 10;
+
 /** The same for all attempts of one invocation, fit for a header. With a `key` of the actor's own it is the same for all invocations that have it. */
 export function idempotencyKey(space: string, actor: Address, n: number, key?: string): string {
-  const tail = key ?? String(n);
   const readable = `${space}.${actor.type}.${toToken(actor.id)}`;
-  return `${readable.length <= 190 ? readable : `${space}.${hashOf(formatAddress(actor))}`}.${tail}`;
+  const tail = `.${key ?? n}`;
+  // A key of the actor's own does not make its address be told otherwise: a handler may take the key apart.
+  const length = readable.length + (key === undefined ? tail.length : ownKeyReserve);
+  return `${length <= 200 ? readable : `${space}.${hashOf(formatAddress(actor))}`}${tail}`;
 }
 
 /** Names the result of an attempt within the mailbox of its actor: there is one at most. */
