@@ -3,10 +3,12 @@ import { createTestSystem } from "../../actors/test-system.ts";
 import { agent } from "../../examples/agent-loop/main.ts";
 
 test("a talk goes on through a crash, with each tool used once", async () => {
-  const system = await createTestSystem({ actors: [agent], nodes: 2 });
-  const { client, run, nodes } = system;
+  const system = await createTestSystem({ actors: [agent] });
+  const { client, run, nodes, time } = system;
   nodes[0]?.crashAt("commit.after", 3);
   const talk = await run(agent.start(client, { text: "How is the weather in Lyon" }, { key: "a" }));
+  await time.runUntil(() => nodes[0]?.isCrashed === true);
+  await system.startNode();
   await run(client.waitFor(talk.ref, { value: "listening" }));
   await run(talk.signal({ type: "SAY", text: "thank you" }));
   await run(client.waitFor(talk.ref, ({ value, context }) => value === "listening" && context.messages.length === 5));

@@ -10,6 +10,7 @@ test("a report is made every night at two in Berlin, once each, though a node cr
   await run(nightly.start(client));
   nodes[0]?.crashAt("timer.before", 2);
   await system.advance(5 * day);
+  expect(nodes[0]?.isCrashed).toBe(true);
   const reports = await run(report.list(client));
   expect(reports.map(({ status }) => status)).toEqual(Array(5).fill("completed"));
   expect(new Set(reports.map(({ key }) => key)).size).toBe(5);

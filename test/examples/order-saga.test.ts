@@ -32,10 +32,12 @@ test("an order gives its stock back though nodes crash on the way", async () => 
   for (const point of ["decided", "commit.before", "commit.after", "answered"] as const) {
     const crashing = await createTestSystem({ actors: [order, stock], nodes: 2 });
     const { client, run, nodes } = crashing;
-    nodes[0]?.crashAt(point, 2);
+    for (const node of nodes) node.crashAt(point, 2);
+    await crashing.startNode();
     const started = await run(order.start(client, { id: "1", article: "lamp", card: "empty", amount: 30 }));
     await expect(run(started.result())).rejects.toMatchObject({ _tag: "SagaCompensatedError" });
     expect((await run(client.get(stock.ref("lamp"))))?.context).toEqual({ left: 2, held: [] });
+    expect(nodes.some(({ isCrashed }) => isCrashed)).toBe(true);
     await crashing.stop();
   }
 });

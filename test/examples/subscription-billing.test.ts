@@ -34,8 +34,10 @@ test("a new card is charged at once, and a cancelled subscription ends", async (
   system = await createTestSystem({ actors: [subscription], nodes: 2 });
   const { client, run, nodes } = system;
   const bob = await run(subscription.start(client, { ...started, card: "empty" }, { key: "bob" }));
-  nodes[0]?.crashAt("timer.before");
+  for (const node of nodes) node.crashAt("timer.before");
+  await system.startNode();
   await system.advance(14.5 * dayMs);
+  expect(nodes.some(({ isCrashed }) => isCrashed)).toBe(true);
   expect(await run(bob.query("state"))).toBe("overdue, period 1, failures 1");
   await run(bob.signal({ type: "CARD", card: "gold" }));
   await system.advance(60_000);
