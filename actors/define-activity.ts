@@ -185,7 +185,8 @@ async function runLive(activity: RunnableActivity, { input, signal, parent, id }
   throw end.kind === "aborted" ? signal.reason : end.error;
 }
 
-function asPromise(returned: unknown, signal: AbortSignal): unknown {
+/** What a handler has returned, as a value or a promise: an Effect is run. */
+export function asPromise(returned: unknown, signal: AbortSignal): unknown {
   return Effect.isEffect(returned)
     ? // What it needs besides is not there: that is what the type of a handler says.
       Effect.runPromise(returned as Effect.Effect<unknown, unknown>, { signal })

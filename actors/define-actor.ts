@@ -290,6 +290,11 @@ export function defineActor<
     ...activitiesOf(type, driver),
     inputFor: (id) => (typeof input === "function" && !isSchema(input) ? input(id) : { id }),
   };
+  return markActor(definition);
+}
+
+/** Marks what was made of a definition as one, so that nodes take it. */
+export function markActor<Definition extends object>(definition: Definition): Definition {
   return Object.defineProperty(definition, brand, { value: true, enumerable: false });
 }
 

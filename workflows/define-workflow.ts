@@ -16,6 +16,7 @@ import {
   type MachineEmittedOf,
   type MachineInputOf,
   type MachineOutputOf,
+  markActor,
   type SentEvents,
 } from "../actors/define-actor.ts";
 import { type InferInput, type InferOutput, isSchema, type Schema, validate } from "../actors/schema.ts";
@@ -27,6 +28,7 @@ import {
   WorkflowFailedError,
 } from "../runtime/core/errors.ts";
 import { inputDigest } from "../runtime/core/input-digest.ts";
+import { timeoutEvent } from "../runtime/core/run-events.ts";
 import type { RunFacts } from "../runtime/machine/driver.ts";
 import { durationMs, nearestName, refuseProblems, shown } from "../runtime/supervise/check-options.ts";
 import { listWorkflows } from "./list-workflows.ts";
@@ -161,8 +163,7 @@ export function makeWorkflow(
     },
     list: (client, given) => listWorkflows(client, [name], given),
   };
-  Object.defineProperty(definition, Symbol.for("statewright.actor"), { value: true, enumerable: false });
-  return Object.defineProperty(definition, brand, { value: true, enumerable: false });
+  return Object.defineProperty(markActor(definition), brand, { value: true, enumerable: false });
 }
 
 /** True for what {@link defineWorkflow} and `saga` returned, also in another copy of the package. */
@@ -277,7 +278,7 @@ function withTimeout(machine: AnyMachine, timeoutMs: number): AnyMachine {
   // A root that is entered again by a transition of its own has its timer already.
   const timer = enqueueActions(({ enqueue, event }) => {
     if ((event.type as string) === "xstate.init")
-      enqueue.raise({ type: "workflow.timeout" } as never, { id: "workflow.timeout", delay: timeoutMs });
+      enqueue.raise({ type: timeoutEvent } as never, { id: timeoutEvent, delay: timeoutMs });
   });
   return createMachine({ ...config, entry: [timer, ...entry] } as never, implementations) as unknown as AnyMachine;
 }

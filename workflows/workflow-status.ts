@@ -39,9 +39,9 @@ const endings: ReadonlyMap<unknown, WorkflowStatus> = new Map([
 ]);
 
 /** The tag of states in which a workflow undoes what it has done. */
-const compensatingTag = "compensating";
+export const compensatingTag = "compensating";
 /** The tag of states in which a workflow waits for an operator. */
-const stuckTag = "stuck";
+export const stuckTag = "stuck";
 
 /** Reads the status of a workflow off its state. */
 export function statusOf(view: ActorView): WorkflowStatus {

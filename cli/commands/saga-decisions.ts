@@ -7,6 +7,7 @@ import type { Client } from "../../actors/client.ts";
 import type { ActorView } from "../../actors/view.ts";
 import { InvalidOptionsError } from "../../runtime/core/errors.ts";
 import { nearestName } from "../../runtime/supervise/check-options.ts";
+import { bringDecision } from "../../workflows/saga/operator.ts";
 import type { SagaContext, SagaDecision } from "../../workflows/saga/progress.ts";
 import { statusOf } from "../../workflows/workflow-status.ts";
 import type { ConnectionFlags } from "../connection-flags.ts";
@@ -17,7 +18,7 @@ import { withClient } from "../open-client.ts";
 import { type FullKind, type OutputFormat, printItem } from "../printer.ts";
 import { shownState } from "../shown-values.ts";
 import type { Io } from "../terminal.ts";
-import { sagaIn, shownUndo, stepLetters, stuckPart } from "./saga-progress.ts";
+import { sagaIn, shownUndo, stuckPart } from "./saga-progress.ts";
 import { wishesOf } from "./send.ts";
 import { neverStarted, readWorkflow, statusStyles } from "./workflow-list.ts";
 
@@ -85,7 +86,7 @@ export async function decide(
   return withClient(
     flags,
     io,
-    (client) => bringDecision(client, name, eventOf(decision, step, { result, by, note: flags.note }), flags, io),
+    (client) => decideOpen(client, name, eventOf(decision, step, { result, by, note: flags.note }), flags, io),
     wishesOf(flags),
   );
 }
@@ -105,7 +106,7 @@ function eventOf(
 }
 
 /** As {@link decide}, with a client that is open. */
-export async function bringDecision(
+export async function decideOpen(
   client: Client,
   name: string,
   event: SagaDecision,
@@ -121,29 +122,19 @@ export async function bringDecision(
       details: { saga: name, step },
     });
   }
-  // Before the decision: what asks for one after it asks for another.
-  const letters = (await stepLetters(client, before)).filter((each) => each.step === step);
-  const { outcome, view } = await client.ask(
-    name,
-    event,
-    flags.timeout === undefined ? {} : { timeout: flags.timeout },
-  );
-  if (outcome === "ignored") {
+  const asking = flags.timeout === undefined ? {} : { timeout: flags.timeout };
+  const closing = `saga ${decision}${note === undefined ? "" : `: ${note}`}`;
+  const { isTaken, result, closed, left } = await bringDecision(client, before.address, event, closing, asking);
+  const { view } = result;
+  if (!isTaken) {
     const why = whyIgnored(view, step);
     const message = `Cannot ${decision} step "${step}" of ${name}: ${why}. Nothing was changed.`;
     tellFailure(io.err, new Error(message), { format: flags.output, isVerbose: false });
     return exitCodes.failed;
   }
-  const closing = `saga ${decision}${note === undefined ? "" : `: ${note}`}`;
-  const closed: string[] = [];
-  for (const { letter } of letters) {
-    try {
-      await client.deadLetters.drop(letter, { note: closing });
-      closed.push(letter);
-    } catch (error) {
-      // The decision is taken whatever becomes of the letter, which may have been redriven meanwhile.
-      io.err.write(`The decision is taken, but dead letter ${letter} stays as it is: ${messageOf(error)}\n`);
-    }
+  for (const { letter, error } of left) {
+    // The decision is taken whatever becomes of the letter, which may have been redriven meanwhile.
+    io.err.write(`The decision is taken, but dead letter ${letter} stays as it is: ${messageOf(error)}\n`);
   }
   printItem(io.out, flags.output, decidedKind, {
     view,

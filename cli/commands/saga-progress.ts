@@ -2,6 +2,7 @@
 import type { Client } from "../../actors/client.ts";
 import type { ActorView } from "../../actors/view.ts";
 import { formatAddress } from "../../runtime/core/address.ts";
+import { stepLetters } from "../../workflows/saga/operator.ts";
 import type { SagaContext, StepProgress } from "../../workflows/saga/progress.ts";
 import { shownJson } from "../shown-values.ts";
 import { pad, printable, widthOf } from "../terminal.ts";
@@ -85,27 +86,6 @@ export function shownError(error: unknown): string {
   return typeof error === "string" ? error : shownJson(error);
 }
 
-/** An open dead letter about a step that is stuck. */
-export interface StepLetter {
-  readonly letter: string;
-  readonly step: string;
-  /** When it was written, milliseconds since 1970. */
-  readonly at: number;
-}
-
-/** The event of letters about steps that are stuck. */
-const retryEvent = "saga.retry";
-
-/** The open letters about stuck steps of a saga, oldest first. */
-export async function stepLetters(client: Client, { address }: Pick<ActorView, "address">): Promise<StepLetter[]> {
-  const found = await client.deadLetters.list({ type: address.type, id: address.id, event: retryEvent });
-  const letters = await Promise.all(found.map(({ letter }) => client.deadLetters.get(letter)));
-  return letters.flatMap(({ letter, payload, at }) => {
-    const { step } = (payload ?? {}) as { readonly step?: unknown };
-    return typeof step === "string" ? [{ letter, step, at }] : [];
-  });
-}
-
 /** A step that waits for an operator. */
 export interface StuckStep {
   readonly saga: string;
@@ -124,7 +104,7 @@ export async function stuckSteps(client: Client, view: ActorView, saga: SagaCont
     return part === undefined ? [] : [{ step, progress, part }];
   });
   if (stuck.length === 0) return [];
-  const letters = await stepLetters(client, view);
+  const letters = await stepLetters(client, view.address);
   return stuck.map(({ step, progress, part }) => {
     const letter = letters.findLast((each) => each.step === step);
     return {

@@ -89,6 +89,13 @@ const kinds: ReadonlySet<unknown> = new Set([
   "terminate",
 ] satisfies EnvelopeKind[]);
 
+const openKinds: ReadonlySet<EnvelopeKind> = new Set(["event", "create", "migrate", "cancel", "terminate"]);
+
+/** True for the kinds of messages that anyone may send. */
+export function isOpenKind(kind: EnvelopeKind): boolean {
+  return openKinds.has(kind);
+}
+
 /** The sender in whose name results of activities come. */
 export const workerSender = "statewright.worker";
 

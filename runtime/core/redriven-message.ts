@@ -4,7 +4,7 @@
  * 1. It has the id and the key that it always had: what was applied before is found again.
  * 2. In INGRESS anyone may write anything: what only nodes may say of a message goes along only when it was read from CORE.
  */
-import { type Envelope, envelopeFormat, workerSender } from "./envelope.ts";
+import { type Envelope, envelopeFormat, isOpenKind, workerSender } from "./envelope.ts";
 import type { LetterRecord } from "./records.ts";
 import type { Subjects } from "./subjects.ts";
 
@@ -22,8 +22,7 @@ export function redrivenMessage(
   const { kind, id, key, sentAt, traceparent } = envelope;
   const { source } = record;
   const isOfNode = source.stream === "core";
-  const isPlain =
-    kind === "event" || kind === "create" || kind === "migrate" || kind === "cancel" || kind === "terminate";
+  const isPlain = isOpenKind(kind);
   const isOfWorker =
     kind === "result" && subjects.parseMailbox("ingress", source.subject)?.sender === workerSender && !isOfNode;
   if (!isPlain && !isOfNode && !isOfWorker) return undefined;

@@ -2,9 +2,7 @@
 import { createHash } from "node:crypto";
 import { formatAddress, parseAddress } from "../core/address.ts";
 import { fromStored, toStored } from "../core/codec.ts";
-import { deadLetteredEvent, deadLetterTopic } from "../core/dead-letter-events.ts";
 import type { Birth, Envelope } from "../core/envelope.ts";
-import { fingerprintOfLetter } from "../core/fingerprint-of-letter.ts";
 import {
   type DeadReason,
   type FailedAttempt,
@@ -22,6 +20,7 @@ import type { RunnableDefinition } from "./definition.ts";
 import type { Delivery } from "./delivery.ts";
 import { type DecideEnv, type Given, stepEnvOf } from "./given.ts";
 import type { Head } from "./head.ts";
+import { letterItems } from "./letter-items.ts";
 import { driverOf } from "./logic-of.ts";
 import { envelopeOf } from "./message.ts";
 import { type OutboxItem, type OutboxWork, outboxItem } from "./outbox.ts";
@@ -92,18 +91,18 @@ export function decideDead(
     status: "dead",
     ...(after === "park" ? { parks: true as const } : {}),
   };
-  const record: LetterRecord = { ...died, fingerprint: fingerprintOfLetter(died) };
-  const outbox: OutboxItem[] = [{ kind: "dead", letter, json: JSON.stringify(record) }];
+  const [item, told] = letterItems(died);
+  const outbox: OutboxItem[] = [item];
   if (isLarge) outbox.push({ kind: "body", letter, data: delivery.data });
-  outbox.push(eventOf(record));
+  outbox.push(told);
   const isLastBeginning =
     reason === "crashed" && delivery.timer !== undefined && delivery.timer === head.waiting?.restart?.timer;
   let left = reason === "crashed" ? withoutTimer(head, delivery.timer) : head;
   if (isLastBeginning && head.birth !== undefined) {
     const error = errorOf(attempts, explanation);
     left = withoutRestart(left, error);
-    const told = failed(parseAddress(head.birth.parent), head.birth, error);
-    outbox.push(outboxItem(delivery.to, told as OutboxWork, () => undefined));
+    const failure = failed(parseAddress(head.birth.parent), head.birth, error);
+    outbox.push(outboxItem(delivery.to, failure as OutboxWork, () => undefined));
   }
   const given: Given = { definition, head: left, delivery, env, envelope };
   const dead = { letter, reason, explanation };
@@ -145,17 +144,6 @@ function lifeBefore(earlier: LetterRecord | undefined, isRedriven: boolean, now:
 
 /** The reasons that say that the handling failed; the others say that the message is not one that can be handled. */
 export const failures: ReadonlySet<DeadReason> = new Set(["attempts", "terminal", "too-large", "crashed"]);
-
-/** The event that tells of the letter. */
-function eventOf(record: LetterRecord): OutboxItem {
-  const event = deadLetteredEvent(record);
-  return {
-    kind: "topic",
-    topic: deadLetterTopic,
-    type: event.type,
-    eventJson: JSON.stringify(toStored(event, "event")),
-  };
-}
 
 /** The name of a letter, unique in the space. */
 function letterOf(delivery: Delivery, head: Head): string {

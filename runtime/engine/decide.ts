@@ -7,7 +7,14 @@
  */
 import { formatAddress, isChildAddress, isSameAddress, parseAddress, rootOf } from "../core/address.ts";
 import { fromStored } from "../core/codec.ts";
-import { type ActivityResult, type Birth, type Envelope, isReservedEvent, workerSender } from "../core/envelope.ts";
+import {
+  type ActivityResult,
+  type Birth,
+  type Envelope,
+  isOpenKind,
+  isReservedEvent,
+  workerSender,
+} from "../core/envelope.ts";
 import type { Arrival, MachineEvent } from "../machine/driver.ts";
 import type { RetryState } from "../supervise/retry-delays.ts";
 import { type Decision, kept, lifts, stepped, unchanged } from "./decision.ts";
@@ -97,10 +104,8 @@ function eventOf(envelope: Envelope): MachineEvent {
 function checkOrigin(delivery: Delivery, envelope: Envelope): void {
   if (delivery.stream === "core") return;
   const { kind } = envelope;
-  const isFree =
-    kind === "event" || kind === "create" || kind === "migrate" || kind === "cancel" || kind === "terminate";
   const isResult = kind === "result" && delivery.sender === workerSender;
-  if ((isFree && envelope.internal === undefined) || isResult) return;
+  if ((isOpenKind(kind) && envelope.internal === undefined) || isResult) return;
   throw new Undeliverable(
     "reserved",
     `A message of the kind "${kind}"${envelope.internal === undefined ? "" : " with marks of the runtime"} for ${formatAddress(delivery.to)} came from "${delivery.sender ?? ""}": only ${kind === "result" ? "workers" : "nodes"} may send it.`,

@@ -2,12 +2,11 @@
 import { createHash } from "node:crypto";
 import { formatAddress } from "../core/address.ts";
 import { toStored } from "../core/codec.ts";
-import { deadLetteredEvent, deadLetterTopic } from "../core/dead-letter-events.ts";
 import { type Envelope, envelopeFormat, type StoredEvent } from "../core/envelope.ts";
-import { fingerprintOfLetter } from "../core/fingerprint-of-letter.ts";
 import { type LetterRecord, recordFormat, toStoredError } from "../core/records.ts";
 import type { Work } from "../machine/driver.ts";
 import type { Given } from "./given.ts";
+import { letterItems } from "./letter-items.ts";
 import type { OutboxItem } from "./outbox.ts";
 
 /** The records of a letter; `index` tells several of one decision apart. `value` is the state that the actor is in then. */
@@ -44,15 +43,5 @@ export function ownLetter(
     redrives: 0,
     status: "dead",
   };
-  const record: LetterRecord = { ...died, fingerprint: fingerprintOfLetter(died) };
-  const event = deadLetteredEvent(record);
-  return [
-    { kind: "dead", letter, json: JSON.stringify(record) },
-    {
-      kind: "topic",
-      topic: deadLetterTopic,
-      type: event.type,
-      eventJson: JSON.stringify(toStored(event, "event")),
-    },
-  ];
+  return letterItems(died);
 }

@@ -10,16 +10,12 @@ import type { Envelope } from "../core/envelope.ts";
 import { WorkflowCancelledError, WorkflowTerminatedError, WorkflowTimeoutError } from "../core/errors.ts";
 import { digestOfStored } from "../core/input-digest.ts";
 import type { RunWatcher, StoredRun } from "../core/records.ts";
+import { cancelEvent, timeoutEvent } from "../core/run-events.ts";
 import type { MachineDriver, Step } from "../machine/driver.ts";
 import { type Decision, stepped, unchanged } from "./decision.ts";
 import { driverFor, type Given, stepEnvOf } from "./given.ts";
 import { Undeliverable } from "./message.ts";
 import { askerOf, factsOf } from "./run-outcomes.ts";
-
-/** The type of the event that tells a workflow that it is to come to its end. */
-const cancelEvent = "workflow.cancel";
-/** The type of the event of the timer that says that a run has taken too long. */
-const timeoutEvent = "workflow.timeout";
 
 /** Makes the first state of an actor that a `create` is for. `input` is as the schema gave it. */
 export function beginRun(given: Given, driver: MachineDriver, input: unknown): Step {

@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createTestSystem, type TestSystem } from "../../actors/test-system.ts";
 import { check } from "../../cli/commands/check.ts";
-import { bringDecision } from "../../cli/commands/saga-decisions.ts";
+import { decideOpen } from "../../cli/commands/saga-decisions.ts";
 import { printSagas } from "../../cli/commands/saga-list.ts";
 import { printPlans } from "../../cli/commands/saga-plan.ts";
 import { startWorkflow } from "../../cli/commands/workflow-calls.ts";
@@ -34,7 +34,7 @@ describe("sagas of a space", () => {
 
   async function decide(event: SagaDecision, name = "order/2", output: OutputFormat = "table") {
     const io = fakeIo();
-    const code = await system.run(bringDecision(system.client, name, event, { output }, io));
+    const code = await system.run(decideOpen(system.client, name, event, { output }, io));
     return { code, out: io.out.text(), err: io.err.text() };
   }
 

@@ -5,9 +5,8 @@
  * 2. An error that `fatal` knows is told apart in the worker, where it still is as it was thrown.
  */
 import { createHash } from "node:crypto";
-import * as Effect from "effect/Effect";
 import { withRetry } from "../../actors/declare-activity.ts";
-import { type ActivityRun, defineActivity } from "../../actors/define-activity.ts";
+import { type ActivityRun, asPromise, defineActivity } from "../../actors/define-activity.ts";
 import { TerminalError } from "../../runtime/core/errors.ts";
 import { maxNameBytes } from "../../runtime/core/names.ts";
 import { askActor } from "../../runtime/machine/ask-logic.ts";
@@ -79,11 +78,7 @@ function handlerLogic(run: (run: never) => unknown, rules: DoingRules): object {
 
   async function handle(handler: Handler, given: Omit<ActivityRun, "input">): Promise<unknown> {
     try {
-      const returned = handler(given);
-      // It needs no services: that is what the type of a handler says.
-      return await (Effect.isEffect(returned)
-        ? Effect.runPromise(returned as Effect.Effect<unknown, unknown>, { signal: given.signal })
-        : returned);
+      return await asPromise(handler(given), given.signal);
     } catch (error) {
       if (error instanceof TerminalError || !saysFatal(isFatal, error)) throw error;
       throw new TerminalError(error instanceof Error ? error.message : String(error), { cause: error });

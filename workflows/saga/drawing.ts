@@ -1,9 +1,10 @@
 /** What the states of a saga's machine are drawn with: places, logic by name, and what they have in common. */
 import { leaveLetter } from "../../runtime/machine/actions.ts";
+import { stuckTag } from "../workflow-status.ts";
 import { change, type SagaEvent, stuck } from "./changes.ts";
 import { type DoingRules, inputOfDoing, logicOfDoing } from "./doings.ts";
 import type { AnyScope, Doing, SagaModel, StepNode } from "./model.ts";
-import type { SagaContext } from "./progress.ts";
+import { retryDecision, type SagaContext } from "./progress.ts";
 
 /** The configuration of a state, as XState takes it. */
 export type StateConfig = Readonly<Record<string, unknown>>;
@@ -33,9 +34,6 @@ export interface Place {
   /** The target when the saga is turned round; undefined past the pivot. */
   readonly halt: string | undefined;
 }
-
-/** The name of the timer that is the saga's timeout. */
-export const timeoutEvent = "workflow.timeout";
 
 /** A target: the state at a path from the root. */
 export function at({ model }: Drawing, path: readonly string[]): string {
@@ -83,11 +81,11 @@ export function stuckState(
   const isMeant = ({ event }: Moment): boolean => event.step === name;
   return {
     description: "An operator has to decide: saga.retry, saga.done or saga.skip.",
-    tags: ["stuck"],
+    tags: [stuckTag],
     entry: [
       ...entry,
       leaveLetter<SagaContext, SagaEvent, undefined, SagaEvent>(({ context }) => ({
-        event: { type: "saga.retry", step: name },
+        event: { type: retryDecision, step: name },
         explanation,
         error: error(context),
       })),

@@ -11,10 +11,12 @@
  * S8 what is done has one idempotency key for each run, and so has what undoes it, whoever tries it again.
  */
 import { type AnyStateMachine, cancel, raise, setup } from "xstate";
+import { cancelEvent, timeoutEvent } from "../../runtime/core/run-events.ts";
 import { reply } from "../../runtime/machine/actions.ts";
 import type { RunFacts } from "../../runtime/machine/driver.ts";
+import { compensatingTag } from "../workflow-status.ts";
 import { cancelCause, change, turn } from "./changes.ts";
-import { type Drawing, isTurning, type Moment, type StateConfig, timeoutEvent } from "./drawing.ts";
+import { type Drawing, isTurning, type Moment, type StateConfig } from "./drawing.ts";
 import { outputOf } from "./ending.ts";
 import { chainOf, resultPath } from "./forward.ts";
 import { type SagaModel, type SagaNode, stepsOf } from "./model.ts";
@@ -61,7 +63,7 @@ export function sagaMachine(model: SagaModel): SagaMachine {
       : { entry: raise({ type: timeoutEvent }, { id: timeoutEvent, delay: model.timeoutMs }) }),
     on: {
       ...earlyEvents(waitsOf(nodes, resultOf, [])),
-      "workflow.cancel": cancelling(drawing),
+      [cancelEvent]: cancelling(drawing),
       [timeoutEvent]: [
         { guard: canTurn(drawing), actions: change((context) => turn(context, { kind: "timeout" })) },
         // It was taken, and means nothing any more.
@@ -73,7 +75,7 @@ export function sagaMachine(model: SagaModel): SagaMachine {
       completed: { type: "final", description: "All of it is done." },
       undoing: {
         description: "The saga was turned round, and what it has done is undone.",
-        tags: ["compensating"],
+        tags: [compensatingTag],
         entry: cancel(timeoutEvent),
         initial: back.initial,
         states: { ...back.states, done: { type: "final" } },

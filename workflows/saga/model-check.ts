@@ -1,6 +1,6 @@
 /** What is wrong with a model, before a machine is made of it: names that cannot be names of states, of activities or of keys. */
 import { InvalidDefinitionError } from "../../runtime/core/errors.ts";
-import { type SagaModel, type SagaNode, stepsOf } from "./model.ts";
+import { type SagaModel, type SagaNode, stepsOf, waitsIn } from "./model.ts";
 
 /** States that every saga has, beside those that are named by its parts. */
 const reserved = [
@@ -90,7 +90,7 @@ function* activitiesOf(model: SagaModel): Generator<readonly [activity: string, 
     if (step.do.kind === "handler") yield [`${model.name}-${step.name}`, `step "${step.name}"`];
     if (step.undo?.kind === "handler") yield [`${model.name}-${step.name}-undo`, `the undo of step "${step.name}"`];
   }
-  for (const { name, escalations } of waits(model.nodes)) {
+  for (const { name, escalations } of waitsIn(model.nodes)) {
     for (const [i, { do: doing }] of escalations.entries()) {
       const word = name.replaceAll(/[^A-Za-z0-9_-]/g, "-");
       if (doing.kind === "handler") {
@@ -98,11 +98,4 @@ function* activitiesOf(model: SagaModel): Generator<readonly [activity: string, 
       }
     }
   }
-}
-
-function waits(nodes: readonly SagaNode[]): Array<Extract<SagaNode, { kind: "wait" }>> {
-  return nodes.flatMap((node) => {
-    if (node.kind === "wait") return [node];
-    return node.kind === "step" ? [] : node.branches.flatMap((branch) => waits(branch.nodes));
-  });
 }

@@ -51,6 +51,9 @@ export interface SagaContext {
   readonly wish?: Extract<SagaCause, { readonly kind: "cancel" }>;
 }
 
+/** The decision that a letter about a stuck step brings when it is redriven. */
+export const retryDecision = "saga.retry";
+
 /** What an operator decides about a step that is stuck. `retry`: it is tried anew. `done`: it is taken for done, with a result. `skip`: the saga goes on without. */
 export type SagaDecision =
   | { readonly type: "saga.retry"; readonly step: string; readonly note?: string; readonly by?: string }

@@ -7,6 +7,7 @@
  */
 import { cancel } from "xstate";
 import { WaitTimeoutError } from "../../runtime/core/errors.ts";
+import { timeoutEvent } from "../../runtime/core/run-events.ts";
 import { begin, both, change, decided, failed, type SagaEvent, succeed, turn } from "./changes.ts";
 import {
   at,
@@ -18,7 +19,6 @@ import {
   type StateConfig,
   scopeOf,
   stuckState,
-  timeoutEvent,
 } from "./drawing.ts";
 import type { AnyScope, StepNode } from "./model.ts";
 import { outcomeOf } from "./outcome.ts";

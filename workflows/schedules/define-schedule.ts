@@ -6,7 +6,7 @@
  * 3. After a time in which no node ran, only ticks that are not too old are started; the others are counted as missed.
  */
 import type { AskOptions, Client, ReadOptions } from "../../actors/client.ts";
-import { type ActorDefinition, defineActor } from "../../actors/define-actor.ts";
+import { type ActorDefinition, defineActor, markActor } from "../../actors/define-actor.ts";
 import { childAddress } from "../../runtime/core/address.ts";
 import { ActorNotFoundError, InvalidOptionsError } from "../../runtime/core/errors.ts";
 import { refuseProblems, shown, unknownOptions } from "../../runtime/supervise/check-options.ts";
@@ -191,7 +191,7 @@ export function defineSchedule<Input>(name: string, options: ScheduleOptions<Inp
     },
     list: (client, given) => listSchedules(rules, client, given),
   };
-  return Object.defineProperty(definition, Symbol.for("statewright.actor"), { value: true, enumerable: false });
+  return markActor(definition);
 }
 
 function notThere(attempted: string, name: string, id: string): ActorNotFoundError {
